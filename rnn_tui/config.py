@@ -1,0 +1,613 @@
+"""Every choice a person can make, defined once: bounds, default, unit, help.
+
+The Build pane's form, `--set`, the TOML file, `--help` and the validation messages
+are all drawn from the fields below. A field says when a change of it takes effect:
+
+    now        at the next step, also while training runs
+    next run   when training is next started
+    new net    only in a new session: trained weights would no longer fit
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+Applies = Literal["now", "next run", "new net"]
+Kind = Literal["whole", "number", "switch", "choice", "text"]
+
+BUILTIN_TEXTS = ("builtin:python-docs", "builtin:python-source", "builtin:sentences")
+
+
+class ConfigError(ValueError):
+    """A choice that cannot be: one sentence naming the field, the value and the range."""
+
+
+def _field(
+    default: Any,
+    help: str,
+    *,
+    label: str,
+    applies: Applies,
+    low: float | None = None,
+    high: float | None = None,
+    above: float | None = None,
+    unit: str = "",
+    ladder: tuple[float, ...] = (),
+    choices: tuple[str, ...] = (),
+    tasks: tuple[str, ...] = (),
+) -> Any:
+    return Field(
+        default=default,
+        description=help,
+        ge=low,
+        le=high,
+        gt=above,
+        json_schema_extra={
+            "label": label,
+            "applies": applies,
+            "low": low,
+            "high": high,
+            "above": above,
+            "unit": unit,
+            "ladder": list(ladder),
+            "choices": list(choices),
+            "tasks": list(tasks),
+        },
+    )
+
+
+_POWERS = tuple(float(2**k) for k in range(18))
+_SIZES = (1, 2, 3, 4, 8, 16, 32, 64, 100, 128, 200, 256, 400, 512, 768, 1024, 1536, 2048, 4096, 8192)
+_TENTHS = tuple(round(0.05 * k, 2) for k in range(20))
+# A tenth of a decade a key: 1, 1.26, 1.58, 2 ... as + and - do while training.
+_DECADES = tuple(float(f"{10 ** (k / 10):.2g}") for k in range(-80, 61))
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, allow_inf_nan=False)
+
+
+class DataConfig(_Section):
+    """What is read, and how it is cut into training, validation and test."""
+
+    task: Literal["language"] = _field(
+        "language", "what is learned from the data", label="Task", applies="new net"
+    )
+    path: str = _field(
+        BUILTIN_TEXTS[0],
+        "the text to learn: a UTF-8 file (plain or .gz), or one that is built in: " + ", ".join(BUILTIN_TEXTS),
+        label="Text",
+        applies="new net",
+        choices=BUILTIN_TEXTS,
+    )
+    validation_path: str = _field(
+        "", "a file of its own for validation (empty: a part of the text)", label="Validation file", applies="new net"
+    )
+    test_path: str = _field(
+        "", "a file of its own for the test (empty: a part of the text)", label="Test file", applies="new net"
+    )
+    split: str = _field(
+        "90/5/5",
+        "contiguous parts for training, validation and test, in percent",
+        label="Split",
+        applies="new net",
+        unit="%",
+        choices=("80/10/10", "90/5/5", "90/10/0", "95/5/0"),
+    )
+    symbol: Literal["character"] = _field(
+        "character", "what one timestep reads", label="Symbol", applies="new net"
+    )
+    vocabulary_size: int = _field(
+        0,
+        "keep this many symbols, the most frequent ones; the rest become U+FFFD (0: keep all)",
+        label="Vocabulary",
+        applies="new net",
+        low=0,
+        high=1_114_112,
+        unit="symbols",
+        ladder=(0, 32, 64, 128, 256, 512, 1024, 2048, 4096),
+    )
+
+    @field_validator("split")
+    @classmethod
+    def _three_parts(cls, text: str) -> str:
+        split_percent(text)
+        return text
+
+
+class ModelConfig(_Section):
+    """The network: which cell, how many, how wide."""
+
+    cell: Literal["rnn", "gru", "lstm", "feedforward"] = _field(
+        "lstm",
+        "the recurrent cell; feedforward, h_t = tanh(W_ih x_t + b), has no memory and is the baseline",
+        label="Cell",
+        applies="new net",
+    )
+    layers: int = _field(
+        2, "cells stacked on one another", label="Layers", applies="new net", low=1, high=8,
+        ladder=tuple(range(1, 9)),
+    )  # fmt: skip
+    hidden_size: int = _field(
+        128, "units in each layer: the length of h", label="Hidden size", applies="new net",
+        low=1, high=8192, unit="units", ladder=_SIZES,
+    )  # fmt: skip
+    embedding_size: int = _field(
+        128, "length of the learned vector for each symbol (0: one-hot)", label="Embedding", applies="new net",
+        low=0, high=8192, unit="units", ladder=(0, *_SIZES),
+    )  # fmt: skip
+    nonlinearity: Literal["tanh", "relu"] = _field(
+        "tanh", "of the plain RNN only", label="Nonlinearity", applies="new net"
+    )
+    dropout: float = _field(
+        0.0,
+        "share of activations dropped between layers, in training only (with one layer it does nothing)",
+        label="Dropout",
+        applies="now",
+        low=0.0,
+        high=0.95,
+        ladder=_TENTHS,
+    )
+    locked_dropout: bool = _field(
+        False, "one dropout mask for all timesteps (Gal and Ghahramani 2016)", label="Locked dropout", applies="now"
+    )
+    recurrent_dropout: float = _field(
+        0.0,
+        "share of W_hh dropped, one mask for all timesteps (weight drop, Merity et al. 2018)",
+        label="Recurrent drop",
+        applies="now",
+        low=0.0,
+        high=0.95,
+        ladder=_TENTHS,
+    )
+    tied: bool = _field(
+        False,
+        "the readout shares its weights with the embedding (needs embedding_size = hidden_size)",
+        label="Tied weights",
+        applies="new net",
+    )
+    initial_state: Literal["zero", "learned"] = _field(
+        "zero", "h_0 where a sequence starts: zeros, or a learned vector", label="Initial state", applies="new net"
+    )
+    init: Literal["default", "xavier", "orthogonal", "identity"] = _field(
+        "default",
+        "initial weights: PyTorch's own, Xavier, orthogonal gate by gate, or identity for W_hh",
+        label="Initial weights",
+        applies="new net",
+    )
+    forget_bias: float = _field(
+        0.0,
+        "set the LSTM's forget-gate bias to this (0: leave it as drawn, which starts f at 0.5)",
+        label="Forget bias",
+        applies="new net",
+        low=-10.0,
+        high=10.0,
+        ladder=(-1.0, 0.0, 1.0, 2.0, 3.0, 5.0),
+    )
+
+
+class TrainingConfig(_Section):
+    """How the weights are found."""
+
+    steps: int = _field(
+        5000,
+        "planned length of the run, in updates; schedules, the curve's axis and the ETA read it",
+        label="Steps",
+        applies="next run",
+        low=1,
+        high=1_000_000_000,
+        unit="updates",
+        ladder=(100, 200, 500, 1000, 1200, 2000, 2500, 5000, 10_000, 20_000, 50_000, 100_000, 1_000_000),
+    )
+    batch_size: int = _field(
+        50, "streams of text read side by side", label="Batch", applies="next run", low=1, high=65_536,
+        unit="streams", ladder=(1, 2, 4, 8, 16, 32, 50, 64, 100, 128, 256, 512, 1024),
+    )  # fmt: skip
+    sequence_length: int = _field(
+        50, "timesteps that the gradient is followed back (the truncation of BPTT)", label="Timesteps",
+        applies="next run", low=1, high=100_000, unit="timesteps",
+        ladder=(1, 2, 5, 10, 20, 25, 35, 50, 64, 100, 128, 200, 256, 500, 1000),
+    )  # fmt: skip
+    optimizer: Literal["adamw", "adam", "rmsprop", "sgd"] = _field(
+        "adamw", "the rule that turns gradients into updates", label="Optimizer", applies="next run"
+    )
+    learning_rate: float = _field(
+        0.002, "length of an update", label="Learning rate", applies="now", above=0.0, high=1e6, ladder=_DECADES
+    )
+    momentum: float = _field(
+        0.9, "of sgd", label="Momentum", applies="next run", low=0.0, high=0.9999,
+        ladder=(0.0, 0.5, 0.8, 0.9, 0.95, 0.99, 0.999),
+    )  # fmt: skip
+    weight_decay: float = _field(
+        0.0, "pull of the weights toward zero (with adamw 0.01 is usual)", label="Weight decay", applies="next run", low=0.0, high=100.0,
+        ladder=(0.0, 1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 1.0),
+    )  # fmt: skip
+    schedule: Literal["constant", "step", "cosine", "plateau"] = _field(
+        "constant",
+        "of the learning rate: step multiplies by schedule_factor at each schedule point, cosine falls to zero "
+        "at the planned end, plateau multiplies when validation has not improved",
+        label="Schedule",
+        applies="next run",
+    )
+    schedule_points: str = _field(
+        "0.5,0.75",
+        "where the step schedule acts, as shares of the planned steps; for plateau, how many validations without "
+        "improvement it waits (numbers below 1 are passed over; none: 2)",
+        label="Schedule points",
+        applies="next run",
+        choices=("0.5,0.75", "0.5,0.8", "0.33,0.66", "1", "2", "4"),
+    )
+    schedule_factor: float = _field(
+        0.5, "what the learning rate is multiplied by", label="Schedule factor", applies="next run",
+        above=0.0, high=1.0, ladder=(0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.0),
+    )  # fmt: skip
+    clip_norm: float = _field(
+        5.0, "longest gradient that is let through (0: never clip)", label="Clip norm", applies="now",
+        low=0.0, high=1e9, ladder=(0.0, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 100.0),
+    )  # fmt: skip
+    validate_every: int = _field(
+        250, "updates from one validation to the next", label="Validate every", applies="now", low=1,
+        high=1_000_000_000, unit="updates", ladder=(10, 25, 50, 100, 200, 250, 500, 1000, 2000, 5000),
+    )  # fmt: skip
+    validation_tokens: int = _field(
+        50_000,
+        "symbols of the validation part that are read each time; at the end of a run it is read whole",
+        label="Validate on",
+        applies="now",
+        low=2,
+        high=1_000_000_000,
+        unit="symbols",
+        ladder=(1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000, 200_000, 1_000_000),
+    )
+    patience: int = _field(
+        0,
+        "stop after this many validations without improvement (0: never)",
+        label="Patience",
+        applies="now",
+        low=0,
+        high=1_000_000,
+        unit="validations",
+        ladder=(0, 1, 2, 3, 5, 8, 10, 20, 50),
+    )
+    stateful: bool = _field(
+        True,
+        "carry h from one batch to the next, detached; off: random passages, each starting at h_0",
+        label="Carry state",
+        applies="next run",
+    )
+    seed: int = _field(
+        1, "of initial weights, data order, dropout and samples", label="Seed", applies="new net",
+        low=0, high=2**31 - 1, ladder=tuple(range(0, 11)),
+    )  # fmt: skip
+    precision: Literal["auto", "float32", "bfloat16"] = _field(
+        "auto",
+        "of the arithmetic in training; weights are float32 always. auto: bfloat16 where the processor has it",
+        label="Precision",
+        applies="next run",
+    )
+    threads: int = _field(
+        0, "processor threads for training (0: chosen by measuring)", label="Threads", applies="now",
+        low=0, high=1024, ladder=(0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64),
+    )  # fmt: skip
+    device: Literal["auto", "cpu", "cuda", "mps"] = _field(
+        "auto", "where it is computed; auto: a CUDA GPU if there is one", label="Device", applies="next run"
+    )
+    autosave_seconds: int = _field(
+        30, "seconds from one autosave to the next", label="Autosave", applies="now", low=1, high=86_400,
+        unit="s", ladder=(5, 10, 20, 30, 60, 120, 300, 600),
+    )  # fmt: skip
+
+    @field_validator("schedule_points")
+    @classmethod
+    def _points(cls, text: str) -> str:
+        schedule_points(text)
+        return text
+
+
+class Config(_Section):
+    """A session's whole configuration: `data`, `model` and `training`."""
+
+    data: DataConfig = DataConfig()
+    model: ModelConfig = ModelConfig()
+    training: TrainingConfig = TrainingConfig()
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One field as a form, a help page or a message needs it.
+
+    `ladder` holds the values that left and right step through; `applies` says when a
+    change takes effect; `low`, `high` are inclusive bounds, `above` an exclusive one.
+    """
+
+    key: str
+    section: str
+    name: str
+    label: str
+    kind: Kind
+    default: Any
+    help: str
+    unit: str
+    applies: Applies
+    low: float | None
+    high: float | None
+    above: float | None
+    ladder: tuple[float, ...]
+    choices: tuple[str, ...]
+
+    @property
+    def range(self) -> str:
+        """The allowed values in words."""
+        if self.kind == "choice":
+            return "one of " + ", ".join(self.choices)
+        if self.kind == "switch":
+            return "true or false"
+        if self.kind == "text":
+            return "a text"
+        noun = "a whole number" if self.kind == "whole" else "a number"
+        if self.above is not None:
+            return f"{noun} above {show(self.above)}, at most {show(self.high)}"
+        return f"{noun} from {show(self.low)} to {show(self.high)}"
+
+
+def _kind(annotation: Any) -> Kind:
+    if annotation is bool:
+        return "switch"
+    if annotation is int:
+        return "whole"
+    if annotation is float:
+        return "number"
+    return "choice" if get_args(annotation) else "text"
+
+
+def _describe() -> dict[str, Choice]:
+    found = {}
+    for section, part in Config.model_fields.items():
+        for name, field in part.annotation.model_fields.items():  # type: ignore[union-attr]
+            extra: dict[str, Any] = field.json_schema_extra  # type: ignore[assignment]
+            kind = _kind(field.annotation)
+            found[f"{section}.{name}"] = Choice(
+                key=f"{section}.{name}",
+                section=section,
+                name=name,
+                label=extra["label"],
+                kind=kind,
+                default=field.default,
+                help=field.description or "",
+                unit=extra["unit"],
+                applies=extra["applies"],
+                low=extra["low"],
+                high=extra["high"],
+                above=extra["above"],
+                ladder=tuple(extra["ladder"]),
+                choices=tuple(get_args(field.annotation)) if kind == "choice" else tuple(extra["choices"]),
+            )
+    return found
+
+
+CHOICES: Mapping[str, Choice] = _describe()
+
+
+def choice(key: str) -> Choice:
+    """The field of that name. Raises ConfigError, naming the nearest valid key."""
+    if key in CHOICES:
+        return CHOICES[key]
+    raise ConfigError(f"{key!r} is no field{_nearest(key)}")
+
+
+def _nearest(key: str) -> str:
+    """The closest key, by its whole name or, without a section, by its last part."""
+    close = difflib.get_close_matches(key, CHOICES, n=1, cutoff=0.5)
+    if not close:
+        last = {c.name: c.key for c in CHOICES.values()}
+        close = [last[n] for n in difflib.get_close_matches(key.split(".")[-1], last, n=1, cutoff=0.5)]
+    return f"; the nearest is {close[0]}" if close else "; see rnn-lab train --help"
+
+
+def get(config: Config, key: str) -> Any:
+    """The value of a field by its dotted key."""
+    c = choice(key)
+    return getattr(getattr(config, c.section), c.name)
+
+
+def put(config: Config, key: str, value: Any) -> Config:
+    """The same configuration with one field changed; text is read as the field's kind.
+
+    Raises ConfigError naming the field, the value and the range.
+    """
+    c = choice(key)
+    values = config.model_dump()
+    values[c.section][c.name] = read(c, value)
+    return parse(values)
+
+
+def read(c: Choice, value: Any) -> Any:
+    """A value, or the text a person typed for it, as the field's own type."""
+    if not isinstance(value, str):
+        if c.kind == "whole" and isinstance(value, float) and value.is_integer():
+            return int(value)
+        if isinstance(value, bool) != (c.kind == "switch"):
+            raise _refused(c, value)
+        return value
+    text = value.strip()
+    try:
+        if c.kind == "switch":
+            return {"true": True, "on": True, "yes": True, "1": True,
+                    "false": False, "off": False, "no": False, "0": False}[text.lower()]  # fmt: skip
+        if c.kind == "whole":
+            return int(text.replace(",", "").replace("_", ""))
+        if c.kind == "number":
+            number = float(text)
+            if not math.isfinite(number):
+                raise ValueError
+            return number
+    except (ValueError, KeyError):
+        raise _refused(c, value) from None
+    return text.lower() if c.kind == "choice" else text
+
+
+def _refused(c: Choice, value: Any) -> ConfigError:
+    shown = repr(value) if isinstance(value, str) else str(value)
+    return ConfigError(f"{c.key}: {_short(shown)} is not {c.range}")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def parse(values: Any) -> Config:
+    """A configuration from nested mappings (a TOML file, JSON of a session).
+
+    Raises ConfigError for an unknown section or key (naming the nearest) and for a
+    value out of its range.
+    """
+    if not isinstance(values, Mapping):
+        raise ConfigError("a configuration is made of the sections data, model and training")
+    sections: dict[str, dict[str, Any]] = {}
+    for section, entries in values.items():
+        if section not in Config.model_fields:
+            close = difflib.get_close_matches(str(section), Config.model_fields, n=1)
+            hint = f"; the nearest is [{close[0]}]" if close else _nearest(str(section))
+            raise ConfigError(f"[{_short(str(section))}] is no section{hint}")
+        if not isinstance(entries, Mapping):
+            raise ConfigError(f"[{section}] must be a table of fields")
+        sections[section] = {
+            str(name): read(choice(f"{section}.{name}"), value) for name, value in entries.items()
+        }
+    try:
+        config = Config.model_validate(sections)
+    except ValidationError as error:
+        first = error.errors()[0]
+        c = CHOICES[".".join(str(part) for part in first["loc"][:2])]
+        if first["type"] == "value_error":
+            raise ConfigError(f"{c.key}: {first['ctx']['error']}") from None
+        raise _refused(c, first["input"]) from None
+    _together(config)
+    return config
+
+
+def _together(config: Config) -> None:
+    """What no field can know alone."""
+    model = config.model
+    if model.tied and model.embedding_size != model.hidden_size:
+        raise ConfigError(
+            f"model.tied: tied weights need embedding_size = hidden_size; "
+            f"they are {model.embedding_size} and {model.hidden_size}"
+        )
+
+
+def split_percent(text: str) -> tuple[float, float, float]:
+    """`"90/5/5"` as percents of training, validation and test that add up to 100."""
+    try:
+        parts = [float(p) for p in text.split("/")]
+    except ValueError:
+        parts = []
+    if (
+        len(parts) not in (2, 3)
+        or not all(math.isfinite(p) and p >= 0 for p in parts)
+        or abs(sum(parts) - 100) > 1e-6
+        or parts[0] <= 0
+    ):
+        raise ValueError(f"{_short(repr(text))} is not a split; write percents that add up to 100, as 90/5/5")
+    return parts[0], parts[1], parts[2] if len(parts) == 3 else 0.0
+
+
+def schedule_points(text: str) -> tuple[float, ...]:
+    """`"0.5,0.75"` as numbers."""
+    try:
+        points = tuple(float(p) for p in text.split(","))
+    except ValueError:
+        points = ()
+    if not points or not all(math.isfinite(p) and p > 0 for p in points):
+        raise ValueError(f"{_short(repr(text))} is not a list of points; write numbers above 0, as 0.5,0.75")
+    return points
+
+
+def load_toml(path: Path) -> Config:
+    """A configuration from a TOML file. Raises ConfigError naming the file."""
+    try:
+        if path.stat().st_size > 1_000_000:
+            raise ConfigError(f"{path}: too large for a configuration (1 MB at most)")
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror or error}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from None
+    try:
+        return parse(values)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def to_toml(config: Config) -> str:
+    """The configuration as a TOML file that `load_toml` reads back."""
+    return tomli_w.dumps(config.model_dump())
+
+
+def differences(old: Config, new: Config) -> Iterator[Choice]:
+    """The fields in which two configurations differ."""
+    for c in CHOICES.values():
+        if get(old, c.key) != get(new, c.key):
+            yield c
+
+
+def turn(c: Choice, value: Any, by: int) -> Any:
+    """The neighbour of a value: what left (`by` = -1) and right (+1) in the form choose."""
+    if c.kind == "switch":
+        return not value
+    if c.choices and c.kind in ("choice", "text"):
+        if value not in c.choices:
+            return c.choices[0 if by > 0 else -1]
+        return c.choices[(c.choices.index(value) + by) % len(c.choices)]
+    if not c.ladder:
+        return value
+    if by > 0:
+        above = [step for step in c.ladder if step > value * (1 + 1e-9) + 1e-12]
+        chosen = above[0] if above else value
+    else:
+        below = [step for step in c.ladder if step < value * (1 - 1e-9) - 1e-12]
+        chosen = below[-1] if below else value
+    return int(chosen) if c.kind == "whole" else float(chosen)
+
+
+def visible(c: Choice, config: Config) -> bool:
+    """Whether a control does anything in this configuration: what does nothing is not shown."""
+    if c.kind == "choice" and len(c.choices) < 2:
+        return False
+    model, training = config.model, config.training
+    match c.key:
+        case "model.nonlinearity":
+            return model.cell == "rnn"
+        case "model.forget_bias":
+            return model.cell == "lstm"
+        case "model.locked_dropout":
+            return model.dropout > 0
+        case "model.recurrent_dropout" | "model.initial_state":
+            return model.cell != "feedforward"
+        case "training.momentum":
+            return training.optimizer == "sgd"
+        case "training.schedule_points":
+            return training.schedule in ("step", "plateau")
+        case "training.schedule_factor":
+            return training.schedule in ("step", "plateau")
+    return True
+
+
+def show(value: Any) -> str:
+    """A value as a person reads it: 5,000, 0.002, on, off."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, int) or (isinstance(value, float) and value.is_integer() and 1 < abs(value) < 1e15):
+        return f"{int(value):,}"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value)
