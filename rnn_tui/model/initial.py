@@ -1,0 +1,65 @@
+"""Where weights start. Every draw comes from the generator that is passed in."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from rnn_tui.config import ModelConfig
+from rnn_tui.model.network import Network
+
+
+def fill(network: Network, model: ModelConfig, generator: torch.Generator) -> None:
+    """Gives every parameter its first value, in place.
+
+    `default`     PyTorch's own distributions: a layer's weights and biases
+                  U(-1/sqrt(H), 1/sqrt(H)), the embedding N(0, 1), the readout
+                  U(-1/sqrt(H), 1/sqrt(H)). Tied weights are drawn as a readout: drawn as an
+                  embedding, they would start the loss far above ln V.
+    `xavier`      W_ih and W_hh uniform after Glorot and Bengio 2010, gate by gate; biases 0.
+    `orthogonal`  W_hh orthogonal gate by gate (Saxe et al. 2014), W_ih as xavier; biases 0.
+    `identity`    W_hh the identity (Le, Jaitly and Hinton 2015), in every gate of a cell that
+                  has gates, W_ih as xavier; biases 0.
+
+    A forget bias other than 0 is what b_ih + b_hh of the forget gate's rows come to; the
+    rows of b_hh are 0 then. A learned h_0 (and c_0) starts at 0.
+    """
+    with torch.no_grad():
+        if network.embedding is not None and not model.tied:
+            network.embedding.weight.normal_(generator=generator)
+        for layer in network.layers:
+            _fill_layer(layer, network, model, generator)
+        bound = 1 / math.sqrt(model.hidden_size)
+        network.output.weight.uniform_(-bound, bound, generator=generator)
+        network.output.bias.uniform_(-bound, bound, generator=generator)
+
+
+def _fill_layer(layer: nn.Module, network: Network, model: ModelConfig, generator: torch.Generator) -> None:
+    hidden, bound = model.hidden_size, 1 / math.sqrt(model.hidden_size)
+    found = dict(layer.named_parameters())
+    for name, parameter in found.items():
+        if name.endswith("_0"):
+            parameter.zero_()
+        elif model.init == "default":
+            parameter.uniform_(-bound, bound, generator=generator)
+        elif name.startswith("bias"):
+            parameter.zero_()
+        else:
+            for gate in parameter.chunk(network.cell.rows):
+                _fill_gate(gate, model.init if name.startswith("weight_hh") else "xavier", generator)
+    if "f" in network.cell.gates and model.forget_bias:
+        first = network.cell.gates.index("f") * hidden
+        found["bias_ih_l0"][first : first + hidden] = model.forget_bias
+        found["bias_hh_l0"][first : first + hidden] = 0.0
+
+
+def _fill_gate(gate: Tensor, init: str, generator: torch.Generator) -> None:
+    """One gate's block of W, (H, in) or (H, H), in place."""
+    if init == "identity":
+        nn.init.eye_(gate)
+    elif init == "orthogonal":
+        nn.init.orthogonal_(gate, generator=generator)
+    else:
+        nn.init.xavier_uniform_(gate, generator=generator)
