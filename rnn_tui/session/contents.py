@@ -1,0 +1,239 @@
+"""What may stand in a session: names, shapes and types of tensors, and the texts beside them."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from rnn_tui.config import Config
+from rnn_tui.session.files import DamagedError
+from rnn_tui.session.layout import Array, strict_json
+from rnn_tui.views import Sample
+
+Shapes = Mapping[str, tuple[str, tuple[int, ...]]]
+"""Of each tensor the type's code (`F32`) and the shape."""
+
+LARGEST_VOCABULARY = 0x110000 * 4
+MOST_ROWS = 20_000
+MOST_SAMPLES = 200
+LONGEST_SAMPLE = 400
+# Every symbol at most 12 bytes of JSON, prompt and text, and room for the keys.
+LARGEST_SAMPLES = MOST_SAMPLES * (2 * LONGEST_SAMPLE * 12 + 200)
+LARGEST_RANDOM = 1 << 20
+_OPTIMIZER = re.compile(r"optimizer\.(.+)\.([a-z][a-z0-9_]{0,40})")
+_RANDOM = re.compile(r"rng\.[a-z0-9][a-z0-9_.]{0,60}")
+_HISTORY = re.compile(r"history\.[a-z][a-z0-9_]{0,40}")
+_TIMELAPSE = re.compile(r"timelapse\.[A-Za-z0-9][A-Za-z0-9_.]{0,80}")
+
+_WHOLE = ("step", "tokens", "planned", "val_step", "best_step", "clipped")
+_NUMBERS = ("epoch", "train_loss", "val_loss", "best_loss", "updated")
+NO_PROGRESS: Mapping[str, Any] = {
+    "step": 0, "tokens": 0, "planned": 0, "val_step": -1, "best_step": -1, "clipped": 0, "epoch": 0.0,
+    "train_loss": math.nan, "val_loss": math.nan, "best_loss": math.nan, "updated": 0.0, "title": "", "events": [],
+}  # fmt: skip
+"""What `progress` holds at least, and its value where nothing has happened yet."""
+
+
+def check_tensors(config: Config, shapes: Shapes, vocabulary: int, newer: bool = False) -> None:
+    """Holds every tensor's name, shape and type against the configuration, before any is read.
+
+    `newer`: a file of a later minor format may hold more; what we don't know is passed over.
+    Raises DamagedError naming the first that doesn't fit.
+    """
+    from rnn_tui.model.cells import cell_of
+    from rnn_tui.model.shapes import parameter_shapes
+
+    expected = parameter_shapes(config.model, vocabulary)
+    groups: dict[str, dict[str, tuple[str, tuple[int, ...]]]] = {}
+    for name, described in shapes.items():
+        head, _, tail = name.partition(".")
+        groups.setdefault(head, {})[tail] = described
+    _exactly("model", groups.pop("model", {}), expected)
+    if "best" in groups:
+        _exactly("best", groups.pop("best"), expected)
+    if "carry" in groups:
+        states = [s for s in cell_of(config.model).states if s in ("h", "c")]
+        _carried(config, groups.pop("carry"), states)
+    rows = {described[1] for name, described in shapes.items() if name.startswith("history.")}
+    if rows and (len(rows) > 1 or "history.step" not in shapes):
+        raise DamagedError("the columns of its history are not equally long")
+    for name, (code, shape) in shapes.items():
+        if not name.startswith(("model.", "best.", "carry.")) and not _fits(name, code, shape, expected):
+            if newer and _unknown(name):
+                continue
+            raise DamagedError(f"the tensor {name[:80]!r} ({code}, {list(shape)}) has no place in it")
+
+
+def _exactly(group: str, found: Shapes, expected: Mapping[str, tuple[int, ...]]) -> None:
+    for name, shape in expected.items():
+        if name not in found:
+            raise DamagedError(f"the tensor {group}.{name} is missing")
+        if found[name] != ("F32", shape):
+            raise DamagedError(f"{group}.{name} is {found[name][0]} {list(found[name][1])}, not F32 {list(shape)}")
+    for name in found:
+        if name not in expected:
+            raise DamagedError(f"the tensor {f'{group}.{name}'[:80]!r} does not belong to its network")
+
+
+def _carried(config: Config, found: Shapes, states: Sequence[str]) -> None:
+    hidden = config.model.hidden_size
+    names = {f"layers.{k}.{state}" for k in range(config.model.layers) for state in states}
+    batches = {shape[:1] for code, shape in found.values() if code == "F32" and shape[1:] == (hidden,)}
+    fits = all(code == "F32" and len(shape) == 2 and shape[1] == hidden for code, shape in found.values())
+    if set(found) != names or not fits or len(batches) != 1:
+        raise DamagedError("the carried state does not belong to its network")
+
+
+def _fits(name: str, code: str, shape: tuple[int, ...], expected: Mapping[str, tuple[int, ...]]) -> bool:
+    match name.partition(".")[0]:
+        case "vocabulary":
+            return name == "vocabulary" and code == "U8" and len(shape) == 1 and 0 < shape[0] <= LARGEST_VOCABULARY
+        case "samples":
+            return name == "samples" and code == "U8" and len(shape) == 1 and shape[0] <= LARGEST_SAMPLES
+        case "optimizer":
+            found = _OPTIMIZER.fullmatch(name)
+            if found is None or found[1] not in expected or code not in ("F32", "F64", "I64"):
+                return False
+            return shape == () or (code == "F32" and shape == expected[found[1]])
+        case "rng":
+            known = _RANDOM.fullmatch(name) is not None
+            return known and code == "U8" and len(shape) == 1 and shape[0] <= LARGEST_RANDOM
+        case "history":
+            if name == "history.step" and code != "I64":
+                return False
+            return _HISTORY.fullmatch(name) is not None and len(shape) == 1 and shape[0] <= MOST_ROWS
+        case "timelapse":
+            return _TIMELAPSE.fullmatch(name) is not None and len(shape) <= 4 and all(shape)
+        case _:
+            return False
+
+
+def _unknown(name: str) -> bool:
+    known = ("vocabulary", "samples", "optimizer", "rng", "history", "timelapse")
+    return name.partition(".")[0] not in known
+
+
+def pack_text(text: str) -> Array:
+    """A text as UTF-8 in an array of bytes."""
+    return np.frombuffer(text.encode("utf-8"), dtype=np.uint8)
+
+
+def pack_vocabulary(symbols: Iterable[str]) -> Array:
+    """The symbols, one code point each, in the order of their numbers."""
+    return pack_text("".join(symbols))
+
+
+def unpack_vocabulary(array: Array) -> tuple[str, ...]:
+    """The symbols of a `vocabulary` tensor. Raises DamagedError."""
+    try:
+        text = array.tobytes().decode("utf-8")
+    except UnicodeDecodeError:
+        raise DamagedError("its vocabulary is not UTF-8") from None
+    if not text or len(set(text)) != len(text):
+        raise DamagedError("its vocabulary is empty or holds a symbol twice")
+    return tuple(text)
+
+
+def thin_samples(samples: Sequence[Sample], most: int = MOST_SAMPLES) -> tuple[Sample, ...]:
+    """At most so many samples: the first, the last, and between them dense early and sparse late."""
+    if len(samples) <= most:
+        return tuple(samples)
+    places = np.unique(np.geomspace(1, len(samples), most).round().astype(int)) - 1
+    return tuple(samples[place] for place in places)
+
+
+def pack_samples(samples: Sequence[Sample]) -> Array:
+    """The samples as a `samples` tensor: at most 200, each cut to 400 symbols."""
+    values = [
+        {
+            "step": s.step,
+            "prompt": s.prompt[:LONGEST_SAMPLE],
+            "text": s.text[:LONGEST_SAMPLE],
+            "val_loss": s.val_loss if math.isfinite(s.val_loss) else None,
+        }
+        for s in thin_samples(samples)
+    ]
+    return pack_text(json.dumps(values, allow_nan=False, separators=(",", ":")))
+
+
+def unpack_samples(array: Array) -> tuple[Sample, ...]:
+    """The samples of a `samples` tensor, oldest first. Raises DamagedError."""
+    fault = DamagedError("its samples can't be read")
+    try:
+        values = strict_json(array.tobytes().decode("utf-8"), "the list of its samples")
+    except UnicodeDecodeError:
+        raise fault from None
+    if not isinstance(values, list) or len(values) > MOST_SAMPLES:
+        raise fault
+    found = []
+    for value in values:
+        if not isinstance(value, dict) or set(value) != {"step", "prompt", "text", "val_loss"}:
+            raise fault
+        step, prompt, text, loss = value["step"], value["prompt"], value["text"], value["val_loss"]
+        if not (_whole(step) and _text(prompt) and _text(text) and (loss is None or _number(loss))):
+            raise fault
+        found.append(Sample(step, prompt, text, math.nan if loss is None else float(loss)))
+    return tuple(found)
+
+
+def _whole(value: Any) -> bool:
+    return type(value) is int and -1 <= value < 1 << 62
+
+
+def _number(value: Any) -> bool:
+    return (type(value) is int and abs(value) < 1 << 62) or (type(value) is float and math.isfinite(value))
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= LONGEST_SAMPLE
+
+
+def pack_json(values: Mapping[str, Any]) -> str:
+    """JSON of a table; numbers that are not finite become null. Raises ValueError for what JSON lacks."""
+    return json.dumps(_plain(values), allow_nan=False, separators=(",", ":"))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    raise ValueError(f"a {type(value).__name__} can't be kept in a session")
+
+
+def unpack_table(text: str, what: str) -> dict[str, Any]:
+    """A table from strict JSON. Raises DamagedError."""
+    values = strict_json(text, what)
+    if not isinstance(values, dict):
+        raise DamagedError(f"{what} is no table")
+    return values
+
+
+def unpack_progress(text: str) -> dict[str, Any]:
+    """The table `progress`, complete: what is absent is as before the first step, null is NaN.
+
+    Raises DamagedError for a value that can't be.
+    """
+    values = {**NO_PROGRESS, **unpack_table(text, "its progress")}
+    for key in _NUMBERS:
+        values[key] = math.nan if values[key] is None else values[key]
+    fits = (
+        all(_whole(values[key]) for key in _WHOLE)
+        and all(_number(v) or (isinstance(v, float) and math.isnan(v)) for v in (values[key] for key in _NUMBERS))
+        and isinstance(values["title"], str)
+        and isinstance(values["events"], list)
+    )
+    if not fits:
+        raise DamagedError("its progress can't be read")
+    return {**values, **{key: float(values[key]) for key in _NUMBERS}, "events": list(values["events"])}
