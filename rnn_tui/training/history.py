@@ -1,0 +1,145 @@
+"""The run so far as columns that never grow past 20,000 rows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+CAPACITY = 20_000
+COLUMNS = ("train_loss", "grad_norm", "learning_rate", "clipped", "val_loss")
+
+
+class History:
+    """Loss, gradient norm, learning rate and clipping of every step, validation where it was made.
+
+    A row stands for `steps[k]` updates, the last of which is `step[k]`: one each at first.
+    When the rows are full, neighbours are joined two by two (means weighted by their
+    updates), so that a run of any length keeps between 10,000 and 20,000 rows.
+    """
+
+    def __init__(self, capacity: int = CAPACITY) -> None:
+        if capacity < 2 or capacity % 2:
+            raise ValueError("capacity must be even")
+        self.capacity = capacity
+        self.rows = 0
+        self.stride = 1
+        """Updates that a finished row stands for."""
+        self._open = False
+        self._step = np.zeros(capacity, np.int64)
+        self._steps = np.zeros(capacity, np.int64)
+        self._columns = {name: np.full(capacity, np.nan, np.float32) for name in COLUMNS}
+
+    def record(self, step: int, train_loss: float, grad_norm: float, learning_rate: float, clipped: bool) -> None:
+        """One update: losses in nats, `grad_norm` before clipping."""
+        if not self._open:
+            self._new_row()
+        k = self.rows - 1
+        n = self._steps[k]
+        for name, value in (("train_loss", train_loss), ("grad_norm", grad_norm), ("clipped", float(clipped))):
+            column = self._columns[name]
+            column[k] = value if n == 0 else column[k] + (value - column[k]) / (n + 1)
+        self._columns["learning_rate"][k] = learning_rate
+        self._step[k] = step
+        self._steps[k] = n + 1
+        self._open = bool(n + 1 < self.stride)
+
+    def validated(self, step: int, val_loss: float) -> None:
+        """A validation after update `step`; it closes the row, so that its step stays exact."""
+        if self.rows == 0 or self._step[self.rows - 1] != step:
+            self._new_row()
+            self._step[self.rows - 1] = step
+        self._columns["val_loss"][self.rows - 1] = val_loss
+        self._open = False
+
+    def _new_row(self) -> None:
+        if self.rows == self.capacity:
+            self._join()
+        self.rows += 1
+        self._open = True
+
+    def _join(self) -> None:
+        half = self.capacity // 2
+        first, second = slice(0, None, 2), slice(1, None, 2)
+        n1, n2 = self._steps[first].astype(np.float64), self._steps[second].astype(np.float64)
+        for name, column in self._columns.items():
+            a, b = column[first].copy(), column[second].copy()
+            if name in ("learning_rate", "val_loss"):
+                joined = np.where(np.isnan(b), a, b)
+            else:
+                # A row that only validates has no updates and no losses to weigh.
+                total = np.where(n1 + n2 == 0, 1, n1 + n2)
+                joined = np.where(n1 == 0, b, np.where(n2 == 0, a, (a * n1 + b * n2) / total))
+            column[:] = np.nan
+            column[:half] = joined
+        self._step[:half] = self._step[second]
+        self._steps[:half] = self._steps[first] + self._steps[second]
+        self._steps[half:] = 0
+        self.rows = half
+        self.stride *= 2
+        self._open = False
+
+    def column(self, name: str) -> NDArray:
+        """A copy of one column, or of `step` or `steps`."""
+        source = {"step": self._step, "steps": self._steps}.get(name)
+        return (self._columns[name] if source is None else source)[: self.rows].copy()
+
+    def thinned(self, points: int) -> dict[str, NDArray]:
+        """`step`, `train_loss`, `grad_norm`, `learning_rate` in at most `points` groups, and
+        `val_step`, `val_loss` in at most as many, the newest of each group.
+
+        A loss is the mean over the updates of its group.
+        """
+        rows = np.flatnonzero(self._steps[: self.rows] > 0)
+        view: dict[str, NDArray] = {}
+        if len(rows):
+            starts = _starts(len(rows), points)
+            n = self._steps[rows]
+            total = np.add.reduceat(n, starts)
+            for name in ("train_loss", "grad_norm"):
+                view[name] = (np.add.reduceat(self._columns[name][rows] * n, starts) / total).astype(np.float32)
+            last = np.append(starts[1:], len(rows)) - 1
+            view["step"] = self._step[rows][last]
+            view["learning_rate"] = self._columns["learning_rate"][rows][last].astype(np.float32)
+        else:
+            view = {name: np.zeros(0, np.float32) for name in ("train_loss", "grad_norm", "learning_rate")}
+            view["step"] = np.zeros(0, np.int64)
+        val = np.flatnonzero(~np.isnan(self._columns["val_loss"][: self.rows]))
+        if len(val) > points:
+            val = val[np.append(_starts(len(val), points)[1:], len(val)) - 1]
+        view["val_step"] = self._step[val]
+        view["val_loss"] = self._columns["val_loss"][val].astype(np.float32)
+        return view
+
+    def arrays(self) -> dict[str, NDArray]:
+        """The columns as a session file keeps them: integers as int64, the rest as float32."""
+        kept = {f"history.{name}": self._columns[name][: self.rows].copy() for name in COLUMNS}
+        kept["history.step"] = self._step[: self.rows].copy()
+        kept["history.steps"] = self._steps[: self.rows].copy()
+        return kept
+
+    @classmethod
+    def restored(cls, arrays: Mapping[str, NDArray], capacity: int = CAPACITY) -> History:
+        """The history that `arrays` came from (losses rounded to float32)."""
+        history = cls(capacity)
+        rows = len(arrays["history.step"])
+        history.rows = rows
+        history._step[:rows] = arrays["history.step"]
+        history._steps[:rows] = arrays["history.steps"]
+        for name in COLUMNS:
+            history._columns[name][:rows] = arrays[f"history.{name}"]
+        most = int(history._steps.max(initial=1))
+        history.stride = 2 ** max(0, math.ceil(math.log2(most)))
+        if rows:
+            unfinished = history._steps[rows - 1] < history.stride
+            history._open = bool(unfinished and np.isnan(history._columns["val_loss"][rows - 1]))
+        return history
+
+
+def _starts(length: int, groups: int) -> NDArray[np.int64]:
+    """First indices of at most `groups` runs of nearly equal length."""
+    if length <= groups:
+        return np.arange(length)
+    return np.unique(np.arange(groups) * length // groups)

@@ -1,0 +1,151 @@
+"""How many processor threads a step uses: chosen by measuring.
+
+A number that is right on a quiet machine can be ruinous on a busy one: threads that wait
+for each other spin. So it is measured on real steps, and again when the rate collapses.
+
+That is only allowed where the number changes no bit of the result. For most networks it
+does not; for some (a float32 GRU with a batch of 7, say) the matrix product sums in
+another order with another number of threads. So it is tried first, on a batch of its own:
+where bits differ, the number is chosen once, kept with the session and never changed.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from statistics import median
+
+import torch
+from torch import Tensor
+
+from rnn_tui.config import Config
+from rnn_tui.model.network import Network
+from rnn_tui.tasks import language
+from rnn_tui.training.precision import autocast
+from rnn_tui.training.randomness import generator
+
+TRIES = 5
+COLLAPSE = 3.0
+PATIENCE = 20
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def candidates(available: int) -> list[int]:
+    """Thread counts worth trying: 1, 2, 4 ... and all."""
+    return sorted({available, *(2**k for k in range(available.bit_length()) if 2**k < available)})
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What the number of threads may be: `threads`, and any other where `free`."""
+
+    threads: int
+    free: bool
+
+
+def settle(network: Network, config: Config, precision: str, device: torch.device, validation: int) -> Settled:
+    """Find out, on a batch of its own, whether the number of threads changes a bit, and which is fastest.
+
+    Neither weights, gradients nor generators of the run are touched. `validation` is the
+    number of symbols that a validation reads, 0 for none. Leaves the calling thread's
+    number of threads changed.
+    """
+    available = cores()
+    if device.type != "cpu" or available == 1:
+        return Settled(available, True)
+    seconds, results = {}, []
+    for threads in candidates(available):
+        torch.set_num_threads(threads)
+        first = _scratch(network, config, precision, validation)
+        started = time.perf_counter()
+        second = _scratch(network, config, precision, validation)
+        seconds[threads] = time.perf_counter() - started
+        results += [first, second]
+    free = all(torch.equal(a, b) for other in results[1:] for a, b in zip(results[0], other, strict=True))
+    asked = config.training.threads
+    return Settled(min(asked, available) if asked else min(seconds, key=lambda n: seconds[n]), free)
+
+
+def _scratch(network: Network, config: Config, precision: str, validation: int) -> list[Tensor]:
+    """Loss, gradients and validation logits of a batch that is always the same."""
+    draws = generator(0, "scratch")
+    T, B = config.training.sequence_length, config.training.batch_size
+    tokens = torch.randint(network.vocabulary, (T + 1, B), generator=draws)
+    with autocast(precision, torch.device("cpu")):
+        loss, _ = language.loss(network, tokens[:-1], tokens[1:], network.initial(B), None)
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    found = [loss.detach(), *(torch.zeros(()) if g is None else g
+                              for g in torch.autograd.grad(loss, parameters, allow_unused=True))]  # fmt: skip
+    if validation > 1:
+        shape = language.passage_shape(network.vocabulary, validation - 1, language.STREAMS)
+        with torch.no_grad():
+            logits, _ = network(torch.randint(network.vocabulary, shape, generator=draws))
+        found.append(logits)
+    return found
+
+
+class ThreadChoice:
+    """Give each step its number of threads and learn from its seconds.
+
+    `asked` is the number in the configuration, 0 to measure. A settled number that is not
+    free is given always, whatever is asked.
+    """
+
+    def __init__(self, asked: int = 0, settled: Settled | None = None, available: int | None = None) -> None:
+        self.available = available or cores()
+        self.asked = asked
+        self.settled = settled
+        self._measure()
+
+    def _measure(self) -> None:
+        self._seconds: dict[int, list[float]] = {n: [] for n in candidates(self.available)}
+        self._chosen = 0
+        self._usual = 0.0
+        self._slow = 0
+
+    @property
+    def free(self) -> bool:
+        """Whether another number may be used for a while."""
+        return self.settled is None or self.settled.free
+
+    @property
+    def measuring(self) -> bool:
+        return self.free and not self.asked and not self._chosen
+
+    def ask(self, asked: int) -> None:
+        """Another number in the configuration; 0 to measure."""
+        if asked != self.asked:
+            self.asked = asked
+            self._measure()
+
+    @property
+    def current(self) -> int:
+        """Threads for the next step."""
+        if self.settled is not None and not self.settled.free:
+            return self.settled.threads
+        if self.asked:
+            return min(self.asked, self.available)
+        return self._chosen or min(self._seconds, key=lambda n: len(self._seconds[n]))
+
+    def spent(self, threads: int, seconds: float) -> None:
+        """A step took so long with so many threads."""
+        if self.asked or not self.free or threads != self.current:
+            return
+        if self.measuring:
+            self._seconds[threads].append(seconds)
+            if all(len(s) > TRIES for s in self._seconds.values()):
+                # The first step of each number warms up; the median shrugs off a disturbance.
+                typical = {n: median(s[1:]) for n, s in self._seconds.items()}
+                self._chosen = min(typical, key=lambda n: typical[n])
+                self._usual = typical[self._chosen]
+            return
+        self._slow = self._slow + 1 if seconds > COLLAPSE * self._usual else 0
+        if self._slow >= PATIENCE:
+            self._measure()

@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from rnn_tui.config import Config, parse, put
+from rnn_tui.data.text import read_corpus
+from rnn_tui.model.network import weights
+from rnn_tui.training.run import FIRST_SAMPLES, SAMPLES, Run, describe_change
+from rnn_tui.views import Sample
+from tests.training.conftest import make_run
+
+
+def go(run: Run, steps: int) -> list[float]:
+    """The losses of so many updates, with the validations that fall due between them."""
+    made = []
+    for _ in range(steps):
+        run.step()
+        made.append(float(run.history.column("train_loss")[-1]))
+        if run.validation_due():
+            run.validate()
+    return made
+
+
+def hard(small: Config, cell: str) -> Config:
+    """Everything at once that a resume could forget."""
+    values = small.model_dump()
+    values["model"] |= {"cell": cell, "dropout": 0.2, "recurrent_dropout": 0.1 if cell != "feedforward" else 0.0}
+    values["training"] |= {"schedule": "plateau", "schedule_points": "1", "patience": 50, "validate_every": 7}
+    return parse(values)
+
+
+def saved(run: Run) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any], list[Sample]]:
+    from rnn_tui.session.contents import pack_json, strict_json
+
+    record = strict_json(pack_json(run.progress_record()), "progress")
+    return run.arrays(), record, run.resolved(), list(run.samples)
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm", "feedforward"])
+def test_resume_is_bit_for_bit(small: Config, cell: str) -> None:
+    config = hard(small, cell)
+    whole = make_run(config)
+    losses = go(whole, 60)
+    for cut in (1, 23, 42):
+        first = make_run(config)
+        go(first, cut)
+        first.validate_whole()
+        second = make_run(config)
+        assert second.restore(*saved(first))
+        assert go(second, 60 - cut) == losses[cut:]
+        a, b = whole.arrays(), second.arrays()
+        assert set(a) == set(b)
+        for name in a:
+            if name != "history.val_loss":
+                np.testing.assert_array_equal(a[name], b[name], err_msg=name)
+
+
+def drop(prefix: str) -> Callable[[dict[str, Any], dict[str, Any]], None]:
+    def forget(arrays: dict[str, Any], record: dict[str, Any]) -> None:
+        for name in [n for n in arrays if n.startswith(prefix)]:
+            del arrays[name]
+
+    return forget
+
+
+def fresh_generator(name: str) -> Callable[[dict[str, Any], dict[str, Any]], None]:
+    def forget(arrays: dict[str, Any], record: dict[str, Any]) -> None:
+        arrays[f"rng.{name}"] = torch.Generator().manual_seed(0).get_state().numpy()
+
+    return forget
+
+
+def forget_record(key: str, value: Any) -> Callable[[dict[str, Any], dict[str, Any]], None]:
+    def forget(arrays: dict[str, Any], record: dict[str, Any]) -> None:
+        record[key] = value
+
+    return forget
+
+
+@pytest.mark.parametrize(
+    "forget",
+    [
+        pytest.param(drop("optimizer."), id="optimizer"),
+        pytest.param(drop("carry."), id="carried state"),
+        pytest.param(fresh_generator("dropout"), id="dropout generator"),
+        pytest.param(fresh_generator("data"), id="data generator"),
+        pytest.param(forget_record("cursor", [0, 0, -1]), id="place in the data"),
+        pytest.param(forget_record("schedule", [1.0, None, 0]), id="schedule"),
+        pytest.param(forget_record("step", 0), id="step"),
+    ],
+)
+def test_each_part_of_the_saved_state_matters(
+    small: Config, forget: Callable[[dict[str, Any], dict[str, Any]], None]
+) -> None:
+    """A rate so high that validation worsens, so that the schedule has acted before the cut."""
+    config = put(put(hard(small, "lstm"), "training.learning_rate", 2.0), "training.validate_every", 2)
+    # An epoch ends between the cut and the end, where the data generator draws.
+    config = put(config, "training.batch_size", 8)
+    whole = make_run(config)
+    losses = go(whole, 120)
+    first = make_run(config)
+    go(first, 40)
+    assert first.trainer is not None and first.trainer.schedule.plateau_factor < 1
+    arrays, record, resolved, samples = saved(first)
+    forget(arrays, record)
+    second = make_run(config)
+    second.restore(arrays, record, resolved, samples)
+    assert go(second, 80) != losses[40:]
+
+
+def test_another_machine_or_text_is_not_promised_to_be_exact(small: Config) -> None:
+    first = make_run(small)
+    go(first, 2)
+    arrays, record, resolved, samples = saved(first)
+    for key in ("torch", "processor", "corpus_sha256"):
+        assert not make_run(small).restore(arrays, record, {**resolved, key: "another"}, samples), key
+
+
+def test_the_best_weights_are_those_of_the_best_validation(small: Config) -> None:
+    run = make_run(put(small, "training.validate_every", 5))
+    seen: list[tuple[float, torch.Tensor]] = []
+    for _ in range(40):
+        run.step()
+        if run.validation_due():
+            run.validate()
+            seen.append((run.progress.val_loss, weights(run.network)["output.bias"].clone()))
+    loss, bias = min(seen, key=lambda s: s[0])
+    assert run.progress.best_loss == loss and run.best is not None
+    assert torch.equal(run.best["output.bias"], bias)
+    run.step()
+    run.use_best()
+    assert torch.equal(weights(run.network)["output.bias"], bias)
+    assert run.progress.events[-1]["field"] == "weights"
+
+
+def test_patience_counts_validations_without_improvement(small: Config) -> None:
+    run = make_run(put(small, "training.patience", 2))
+    run.progress.best_loss = 0.0
+    go(run, 20)
+    assert not run.out_of_patience
+    go(run, 20)
+    assert run.out_of_patience
+
+
+def test_changes_on_the_way_are_recorded_and_act(small: Config) -> None:
+    run = make_run(small)
+    go(run, 3)
+    run.change("training.learning_rate", 0.005)
+    run.change("model.dropout", 0.5)
+    run.change("training.batch_size", 2)
+    run.change("training.optimizer", "sgd")
+    go(run, 2)
+    assert run.history.column("learning_rate")[-1] == np.float32(0.005)
+    assert run.network.dropout == 0.5
+    assert run.trainer is not None and run.trainer.streams.B == 2
+    assert isinstance(run.trainer.optimizer, torch.optim.SGD)
+    assert [describe_change(e) for e in run.progress.events[:2]] == [
+        "step 3: training.learning_rate from 0.01 to 0.005",
+        "step 3: model.dropout from 0 to 0.5",
+    ]
+    with pytest.raises(ValueError, match=r"model\.hidden_size"):
+        run.change("model.hidden_size", 99)
+
+
+def test_a_run_without_its_text_can_be_looked_at(small: Config) -> None:
+    first = make_run(small)
+    go(first, 5)
+    corpus = read_corpus(small.data)
+    second = Run(small, corpus.vocabulary, None)
+    second.restore(*saved(first))
+    second.sample()
+    assert second.trainer is None and not second.has_validation
+    for name, tensor in weights(first.network).items():
+        assert torch.equal(tensor, weights(second.network)[name])
+
+
+def test_samples_depend_on_seed_and_step_alone_and_stay_bounded(small: Config) -> None:
+    run, twin = make_run(small), make_run(small)
+    for step in range(SAMPLES + 50):
+        run.progress.step = step
+        run.sample()
+    twin.progress.step = SAMPLES + 49
+    twin.sample()
+    assert twin.samples[-1].text == run.samples[-1].text
+    assert len(run.samples) == SAMPLES
+    assert run.samples[-1].step == SAMPLES + 49
+    steps = [s.step for s in run.samples]
+    assert set(range(1, 30)) <= set(steps), "the early ones are dense"
+    assert 1 in FIRST_SAMPLES
+
+
+def test_first_loss_is_ln_V(small: Config) -> None:
+    run = make_run(small)
+    run.step()
+    assert abs(run.progress.train_loss - math.log(len(run.vocabulary))) < 0.05
