@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -26,12 +27,18 @@ from rnn_tui.training.threads import Settled, cores, settle
 from rnn_tui.training.trainer import NonFinite, Trainer, optimizer_state, restore_optimizer
 from rnn_tui.views import Sample
 
+log = logging.getLogger(__name__)
+
 SAMPLE_LENGTH = 200
 SAMPLES = 200
 FIRST_SAMPLES = (1, 10, 50, 100)
 SMOOTHING = 0.01
 # Up to here the validation at the end of a run reads the part as one stream, as eval does.
 ONE_STREAM = 300_000
+
+
+class RunError(ValueError):
+    """What can't be done with this run: one sentence."""
 
 
 @dataclass
@@ -174,8 +181,13 @@ class Run:
         p = self.progress
         draws = generator(self.config.training.seed, f"sampling at {p.step}")
         seed = int(torch.randint(2**31 - 1, (), generator=draws))
-        writer = Writer(self.network, seed=seed, start=start_symbol(self.vocabulary.symbols))
-        ids = [next(writer).token for _ in range(SAMPLE_LENGTH)]
+        try:
+            writer = Writer(self.network, seed=seed, start=start_symbol(self.vocabulary.symbols))
+            ids = [next(writer).token for _ in range(SAMPLE_LENGTH)]
+        except ValueError as error:
+            # Weights that have diverged write nothing; the run itself will say so.
+            log.info("no sample at step %d: %s", p.step, error)
+            return
         known = p.val_loss if p.val_step == p.step else math.nan
         self.samples = [s for s in self.samples if s.step != p.step]
         self.samples.append(Sample(p.step, "", self.vocabulary.decode(ids), known))
@@ -194,7 +206,7 @@ class Run:
         if new == old:
             return
         if CHOICES[key].applies == "new net":
-            raise ValueError(f"{key} can't change in a session: its weights would no longer fit")
+            raise RunError(f"{key} can't change in a session: its weights would no longer fit")
         self.progress.events.append({"step": self.progress.step, "field": key, "from": old, "to": new})
         del self.progress.events[:-1000]
         before, self.config = self.config, config
@@ -237,7 +249,7 @@ class Run:
     def use_best(self) -> None:
         """Put the best weights in the place of the newest; the optimizer starts anew."""
         if self.best is None:
-            raise ValueError("there are no best weights yet")
+            raise RunError("there are no best weights yet")
         load_weights(self.network, self.best)
         p = self.progress
         p.events.append({"step": p.step, "field": "weights", "from": p.step, "to": p.best_step})
@@ -251,7 +263,7 @@ class Run:
         """A copy of the weights on the CPU in float32, and the step they are of."""
         if best:
             if self.best is None:
-                raise ValueError("there are no best weights yet")
+                raise RunError("there are no best weights yet")
             return {n: t.detach().cpu().float().clone() for n, t in self.best.items()}, self.progress.best_step
         return {n: t.detach().cpu().float().clone() for n, t in weights(self.network).items()}, self.progress.step
 
@@ -359,4 +371,4 @@ def describe_change(change: Mapping[str, Any]) -> str:
     return f"step {change['step']:,}: {change['field']} from {show(change['from'])} to {show(change['to'])}"
 
 
-__all__ = ["NonFinite", "Progress", "Run", "describe_change"]
+__all__ = ["NonFinite", "Progress", "Run", "RunError", "describe_change"]

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from rnn_tui.config import Config, parse
 from rnn_tui.data.text import read_corpus
@@ -36,3 +37,9 @@ def small(text_file: Path) -> Config:
 def make_run(config: Config) -> Run:
     corpus = read_corpus(config.data)
     return Run(config, corpus.vocabulary, corpus)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """Networks this small gain nothing from a second thread, and lose much on a busy machine."""
+    torch.set_num_threads(1)

@@ -1,0 +1,205 @@
+"""The Lab: owns one session's model and its two threads. Commands in, views out.
+
+One thread trains. The other answers questions on a frozen copy of the weights and writes
+the session's file. A command returns at once; its outcome shows in `status`, which any
+thread may read at any time. Torch is imported by the threads, never by importing this.
+"""
+
+from __future__ import annotations
+
+import atexit
+import weakref
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rnn_tui import session
+from rnn_tui.session.names import refuse_taken
+from rnn_tui.lab import answers
+from rnn_tui.lab.asking import Answer, AnsweringThread, Asked, LabError, LookAtData, Question, TraceText, Write
+from rnn_tui.config import Config, choice, get, put
+from rnn_tui.lab.training_thread import TrainingThread
+from rnn_tui.views import Curves, DataView, Sample, Status, Trace
+
+__all__ = ["Asked", "Lab", "LabError", "LookAtData", "TraceText", "Write"]
+
+
+class Lab:
+    """A folder of sessions, and at most one open session in it.
+
+    Every public method may be called from any thread and returns at once, except `wait`,
+    `trace`, `write` and `close`. Call `close` when done: it saves and joins the threads.
+    """
+
+    def __init__(self, folder: Path | str = "sessions") -> None:
+        self.folder = Path(folder)
+        self._answers = AnsweringThread((session.SessionError,))
+        self._trains = TrainingThread(self.folder, self._answers)
+        self._closed = False
+        # A daemon thread inside torch at the interpreter's end aborts the process.
+        reference = weakref.ref(self)
+        atexit.register(lambda: (lab := reference()) and lab.close(save=False, timeout=5.0))
+
+    # What there is to see: the newest state, never blocking.
+
+    @property
+    def status(self) -> Status:
+        return self._trains.status
+
+    @property
+    def curves(self) -> Curves | None:
+        """Replaced when `status.curves_version` changes."""
+        return self._trains.curves
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """Oldest first; replaced when `status.samples_version` changes."""
+        return self._trains.samples
+
+    @property
+    def data(self) -> DataView | None:
+        """The text of the open session."""
+        return self._trains.data
+
+    @property
+    def view_state(self) -> dict[str, Any]:
+        """What the screen showed when the session was saved."""
+        return self._trains.view_state
+
+    @property
+    def notes(self) -> str:
+        return self._trains.notes
+
+    # Commands: they return at once, and show in `status`.
+
+    def prepare(self) -> None:
+        """Start loading what training needs, so that it is there when it is wanted."""
+        self._trains.command(self._trains.load_engine)
+
+    def create(self, config: Config, name: str = "") -> None:
+        """Build a new session; without a name one is made from the text's title and the network.
+
+        Its file is written at its first step. Raises LabError for a name that can't be.
+        """
+        if name:
+            self._check_new(name)
+        self._trains.command(lambda: self._trains.create(config, name))
+
+    def open(self, name: str) -> None:
+        """Open a session, paused, where it was left; one that another program holds is opened to look at."""
+        self._trains.command(lambda: self._trains.open(name))
+
+    def train(self, *, steps: int | None = None, epochs: float | None = None, minutes: float | None = None) -> None:
+        """Go on training: so many more steps, epochs or minutes; without any, to the planned length."""
+        self._trains.command(lambda: self._trains.begin(steps, epochs, minutes))
+
+    def pause(self) -> None:
+        """Stop after the step under way, and save."""
+        self._trains.interrupt()
+        self._trains.command(self._trains.pause)
+
+    def single_step(self) -> None:
+        """One update, then pause."""
+        self._trains.interrupt()
+        self._trains.command(self._trains.single_step)
+
+    def set(self, key: str, value: Any) -> None:
+        """Change a field of the session: at once, or when training is next started if it says so.
+
+        Raises ConfigError for an impossible value, LabError for a field of a new net.
+        """
+        field = choice(key)
+        wanted = get(put(self.status.config or Config(), key, value), key)
+        if field.applies == "new net":
+            raise LabError(f"{key} would not fit the trained weights; train it as a new session")
+        self._trains.command(lambda: self._trains.change(key, wanted))
+
+    def set_pace(self, steps_per_second: float) -> None:
+        """Hold training to so many steps a second, slow enough to watch; 0: as fast as it goes."""
+        self._trains.command(lambda: self._trains.set_pace(steps_per_second))
+
+    def restart(self) -> None:
+        """Start over: fresh weights, step 0, the same configuration."""
+        self._trains.interrupt()
+        self._trains.command(self._trains.restart)
+
+    def use_best(self) -> None:
+        """Put the weights of the best validation in the place of the newest."""
+        self._trains.command(self._trains.use_best)
+
+    def save(self) -> None:
+        """Write the session's file now."""
+        self._trains.command(self._trains.save)
+
+    def save_as(self, name: str) -> None:
+        """Go on under another name; the session so far stays as it was last saved.
+
+        Raises LabError for a name that can't be or is taken.
+        """
+        self._check_new(name)
+        self._trains.command(lambda: self._trains.save_as(name))
+
+    def set_notes(self, text: str) -> None:
+        """Notes that are kept with the session."""
+        self._trains.notes = text
+
+    def remember(self, state: dict[str, Any]) -> None:
+        """What the screen shows, JSON-able: kept with the session, to find it again."""
+        self._trains.view_state = state
+
+    def forget_fault(self) -> None:
+        """The person has read it."""
+        self._trains.status = replace(self._trains.status, fault="")
+
+    def _check_new(self, name: str) -> None:
+        try:
+            refuse_taken(self.folder, session.check_name(name))
+        except session.SessionError as error:
+            raise LabError(str(error)) from None
+
+    # Questions: answered by the other thread on a frozen copy of the weights.
+
+    def ask(self, question: Question) -> Asked:
+        """Put a question; never blocks. What comes of it stands in the `Asked`."""
+        asked = Asked(question)
+        answer: Answer
+        match question:
+            case LookAtData():
+                answer = answers.look_at_data(question, asked)
+            case TraceText():
+                answer = answers.trace_text(question, asked, self._trains.frozen_model)
+            case Write():
+                answer = answers.write(question, asked, self._trains.frozen_model)
+        self._answers.take(asked, answer)
+        return asked
+
+    def trace(self, text: str, *, best: bool = False) -> Trace:
+        """Every state and gate while the model reads `text`; waits for it. Raises LabError."""
+        found: Trace = self.ask(TraceText(text, best=best)).result()
+        return found
+
+    def write(self, prompt: str = "", length: int = 200, **options: Any) -> str:
+        """`length` symbols after the prompt; options as in `Write`. Waits for it. Raises LabError."""
+        return str(self.ask(Write(prompt, length, **options)).result().text)
+
+    # Waiting and leaving.
+
+    def wait(self, timeout: float | None = None) -> Status:
+        """Wait until it neither trains nor loads nor has a command left.
+
+        Raises TimeoutError after `timeout` seconds.
+        """
+        if not self._trains.idle.wait(timeout):
+            raise TimeoutError("it is still at work")
+        return self.status
+
+    def close(self, save: bool = True, timeout: float = 10.0) -> bool:
+        """Stop, save what is not saved, join the threads. False if a thread did not end in time."""
+        ended = self._trains.close(save, timeout)
+        return self._answers.close(timeout) and ended
+
+    def __enter__(self) -> Lab:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
