@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import atexit
 import weakref
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rnn_tui import session
-from rnn_tui.session.names import refuse_taken
+from rnn_tui.config import Config, choice, get, put
 from rnn_tui.lab import answers
 from rnn_tui.lab.asking import Answer, AnsweringThread, Asked, LabError, LookAtData, Question, TraceText, Write
-from rnn_tui.config import Config, choice, get, put
 from rnn_tui.lab.training_thread import TrainingThread
+from rnn_tui.session.names import refuse_taken
 from rnn_tui.views import Curves, DataView, Sample, Status, Trace
 
 __all__ = ["Asked", "Lab", "LabError", "LookAtData", "TraceText", "Write"]
@@ -35,7 +34,6 @@ class Lab:
         self.folder = Path(folder)
         self._answers = AnsweringThread((session.SessionError,))
         self._trains = TrainingThread(self.folder, self._answers)
-        self._closed = False
         # A daemon thread inside torch at the interpreter's end aborts the process.
         reference = weakref.ref(self)
         atexit.register(lambda: (lab := reference()) and lab.close(save=False, timeout=5.0))
@@ -44,22 +42,22 @@ class Lab:
 
     @property
     def status(self) -> Status:
-        return self._trains.status
+        return self._trains.board.status
 
     @property
     def curves(self) -> Curves | None:
         """Replaced when `status.curves_version` changes."""
-        return self._trains.curves
+        return self._trains.board.curves
 
     @property
     def samples(self) -> tuple[Sample, ...]:
         """Oldest first; replaced when `status.samples_version` changes."""
-        return self._trains.samples
+        return self._trains.board.samples
 
     @property
     def data(self) -> DataView | None:
         """The text of the open session."""
-        return self._trains.data
+        return self._trains.board.data
 
     @property
     def view_state(self) -> dict[str, Any]:
@@ -74,7 +72,7 @@ class Lab:
 
     def prepare(self) -> None:
         """Start loading what training needs, so that it is there when it is wanted."""
-        self._trains.command(self._trains.load_engine)
+        self._trains.mailbox.command(self._trains.load_engine)
 
     def create(self, config: Config, name: str = "") -> None:
         """Build a new session; without a name one is made from the text's title and the network.
@@ -83,25 +81,25 @@ class Lab:
         """
         if name:
             self._check_new(name)
-        self._trains.command(lambda: self._trains.create(config, name))
+        self._trains.mailbox.command(lambda: self._trains.create(config, name))
 
     def open(self, name: str) -> None:
         """Open a session, paused, where it was left; one that another program holds is opened to look at."""
-        self._trains.command(lambda: self._trains.open(name))
+        self._trains.mailbox.command(lambda: self._trains.open(name))
 
     def train(self, *, steps: int | None = None, epochs: float | None = None, minutes: float | None = None) -> None:
         """Go on training: so many more steps, epochs or minutes; without any, to the planned length."""
-        self._trains.command(lambda: self._trains.begin(steps, epochs, minutes))
+        self._trains.mailbox.command(lambda: self._trains.begin(steps, epochs, minutes))
 
     def pause(self) -> None:
         """Stop after the step under way, and save."""
-        self._trains.interrupt()
-        self._trains.command(self._trains.pause)
+        self._trains.mailbox.interrupt()
+        self._trains.mailbox.command(self._trains.pause)
 
     def single_step(self) -> None:
         """One update, then pause."""
-        self._trains.interrupt()
-        self._trains.command(self._trains.single_step)
+        self._trains.mailbox.interrupt()
+        self._trains.mailbox.command(self._trains.single_step)
 
     def set(self, key: str, value: Any) -> None:
         """Change a field of the session: at once, or when training is next started if it says so.
@@ -112,24 +110,24 @@ class Lab:
         wanted = get(put(self.status.config or Config(), key, value), key)
         if field.applies == "new net":
             raise LabError(f"{key} would not fit the trained weights; train it as a new session")
-        self._trains.command(lambda: self._trains.change(key, wanted))
+        self._trains.mailbox.command(lambda: self._trains.change(key, wanted))
 
     def set_pace(self, steps_per_second: float) -> None:
         """Hold training to so many steps a second, slow enough to watch; 0: as fast as it goes."""
-        self._trains.command(lambda: self._trains.set_pace(steps_per_second))
+        self._trains.mailbox.command(lambda: self._trains.set_pace(steps_per_second))
 
     def restart(self) -> None:
         """Start over: fresh weights, step 0, the same configuration."""
-        self._trains.interrupt()
-        self._trains.command(self._trains.restart)
+        self._trains.mailbox.interrupt()
+        self._trains.mailbox.command(self._trains.restart)
 
     def use_best(self) -> None:
         """Put the weights of the best validation in the place of the newest."""
-        self._trains.command(self._trains.use_best)
+        self._trains.mailbox.command(self._trains.use_best)
 
     def save(self) -> None:
         """Write the session's file now."""
-        self._trains.command(self._trains.save)
+        self._trains.mailbox.command(self._trains.save)
 
     def save_as(self, name: str) -> None:
         """Go on under another name; the session so far stays as it was last saved.
@@ -137,7 +135,7 @@ class Lab:
         Raises LabError for a name that can't be or is taken.
         """
         self._check_new(name)
-        self._trains.command(lambda: self._trains.save_as(name))
+        self._trains.mailbox.command(lambda: self._trains.save_as(name))
 
     def set_notes(self, text: str) -> None:
         """Notes that are kept with the session."""
@@ -149,7 +147,7 @@ class Lab:
 
     def forget_fault(self) -> None:
         """The person has read it."""
-        self._trains.status = replace(self._trains.status, fault="")
+        self._trains.board.say(fault="")
 
     def _check_new(self, name: str) -> None:
         try:
@@ -189,7 +187,7 @@ class Lab:
 
         Raises TimeoutError after `timeout` seconds.
         """
-        if not self._trains.idle.wait(timeout):
+        if not self._trains.mailbox.idle.wait(timeout):
             raise TimeoutError("it is still at work")
         return self.status
 

@@ -117,7 +117,7 @@ class AnsweringThread:
     """Works off jobs side by side, a piece of each in turn; urgent calls go before."""
 
     def __init__(self, errors: tuple[type[Exception], ...] = ()) -> None:
-        self._errors = (LabError, ConfigError, *errors)
+        self._errors: tuple[type[Exception], ...] = (LabError, ConfigError, *errors)
         self._jobs: deque[tuple[Asked, Answer]] = deque()
         self._urgent: deque[Callable[[], None]] = deque()
         self._wake = threading.Event()

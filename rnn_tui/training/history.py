@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,19 +82,19 @@ class History:
         self.stride *= 2
         self._open = False
 
-    def column(self, name: str) -> NDArray:
+    def column(self, name: str) -> NDArray[Any]:
         """A copy of one column, or of `step` or `steps`."""
-        source = {"step": self._step, "steps": self._steps}.get(name)
-        return (self._columns[name] if source is None else source)[: self.rows].copy()
+        whole: dict[str, NDArray[Any]] = {"step": self._step, "steps": self._steps, **self._columns}
+        return whole[name][: self.rows].copy()
 
-    def thinned(self, points: int) -> dict[str, NDArray]:
+    def thinned(self, points: int) -> dict[str, NDArray[Any]]:
         """`step`, `train_loss`, `grad_norm`, `learning_rate` in at most `points` groups, and
         `val_step`, `val_loss` in at most as many, the newest of each group.
 
         A loss is the mean over the updates of its group.
         """
         rows = np.flatnonzero(self._steps[: self.rows] > 0)
-        view: dict[str, NDArray] = {}
+        view: dict[str, NDArray[Any]] = {}
         if len(rows):
             starts = _starts(len(rows), points)
             n = self._steps[rows]
@@ -113,15 +114,15 @@ class History:
         view["val_loss"] = self._columns["val_loss"][val].astype(np.float32)
         return view
 
-    def arrays(self) -> dict[str, NDArray]:
+    def arrays(self) -> dict[str, NDArray[Any]]:
         """The columns as a session file keeps them: integers as int64, the rest as float32."""
-        kept = {f"history.{name}": self._columns[name][: self.rows].copy() for name in COLUMNS}
+        kept: dict[str, NDArray[Any]] = {f"history.{name}": self._columns[name][: self.rows].copy() for name in COLUMNS}
         kept["history.step"] = self._step[: self.rows].copy()
         kept["history.steps"] = self._steps[: self.rows].copy()
         return kept
 
     @classmethod
-    def restored(cls, arrays: Mapping[str, NDArray], capacity: int = CAPACITY) -> History:
+    def restored(cls, arrays: Mapping[str, NDArray[Any]], capacity: int = CAPACITY) -> History:
         """The history that `arrays` came from (losses rounded to float32)."""
         history = cls(capacity)
         rows = len(arrays["history.step"])

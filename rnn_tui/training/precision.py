@@ -33,9 +33,9 @@ def resolve_device(asked: str) -> torch.device:
 def has_bfloat16(device: torch.device) -> bool:
     """Whether the hardware multiplies bfloat16 itself (else it is emulated, slowly)."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu":
-        return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
     return False
 
 

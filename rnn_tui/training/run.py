@@ -23,7 +23,7 @@ from rnn_tui.tasks import language
 from rnn_tui.training.history import History
 from rnn_tui.training.precision import fingerprint, resolve_device, resolve_precision
 from rnn_tui.training.randomness import Generators, generator
-from rnn_tui.training.threads import Settled, cores, settle
+from rnn_tui.training.threads import Settled, ThreadChoice, cores, settle
 from rnn_tui.training.trainer import NonFinite, Trainer, optimizer_state, restore_optimizer
 from rnn_tui.views import Sample
 
@@ -81,8 +81,7 @@ class Run:
         self.device = resolve_device(config.training.device)
         self.precision = resolve_precision(config, self.device)
         self.weights_version = 0
-        self.settled: Settled | None = None
-        """What the number of threads may be; None until `settle`."""
+        self.threads = ThreadChoice(config.training.threads)
         self.network = Network(config.model, len(vocabulary), self.device.type)
         fill(self.network, config.model, self.generators["init"])
         self.trainer = self._make_trainer()
@@ -108,14 +107,13 @@ class Run:
     def has_validation(self) -> bool:
         return self.corpus is not None and len(self.corpus.validation) >= 2
 
-    def settle(self) -> Settled:
-        """Decide, once for this network and batch, how many threads may be used."""
-        if self.settled is None:
+    def settle(self) -> None:
+        """Find out, once for this network and batch, what the number of threads may be."""
+        if self.threads.settled is None:
             validation = 0
             if self.has_validation and self.corpus is not None:
                 validation = min(len(self.corpus.validation), self.config.training.validation_tokens)
-            self.settled = settle(self.network, self.config, self.precision, self.device, validation)
-        return self.settled
+            self.threads.settled = settle(self.network, self.config, self.precision, self.device, validation)
 
     # -- training ---------------------------------------------------------------------
 
@@ -134,8 +132,8 @@ class Run:
         self.weights_version += 1
 
     def validation_due(self) -> bool:
-        step = self.progress.step
-        return self.has_validation and step > self.progress.checked_step and step % self.config.training.validate_every == 0
+        step, every = self.progress.step, self.config.training.validate_every
+        return self.has_validation and step > self.progress.checked_step and step % every == 0
 
     def validate(self, working: Callable[[float], None] | None = None) -> None:
         """The validation that schedule, patience and best weights go by: the part's first
@@ -214,6 +212,7 @@ class Run:
             network, model = self.network, config.model
             network.dropout, network.locked_dropout = model.dropout, model.locked_dropout
             network.recurrent_dropout = model.recurrent_dropout
+        self.threads.ask(config.training.threads)
         if self.trainer is None:
             return
         t, b = config.training, before.training
@@ -244,7 +243,7 @@ class Run:
             kept = optimizer_state(old.optimizer, list(weights(self.network)))
             restore_optimizer(new.optimizer, list(weights(self.network)), kept)
         self.trainer = new
-        self.settled = None
+        self.threads.settled = None
 
     def use_best(self) -> None:
         """Put the best weights in the place of the newest; the optimizer starts anew."""
@@ -302,8 +301,9 @@ class Run:
         found: dict[str, Any] = {"precision": self.precision, "device": self.device.type, **fingerprint()}
         if self.corpus is not None:
             found |= {"corpus_sha256": self.corpus.sha256, "title": self.corpus.title}
-        if self.settled is not None:
-            found |= {"threads": self.settled.threads, "threads_free": self.settled.free}
+        settled = self.threads.settled
+        if settled is not None:
+            found |= {"threads": settled.threads, "threads_free": settled.free}
         return found
 
     def restore(self, arrays: Mapping[str, NDArray[Any]], record: Mapping[str, Any], resolved: Mapping[str, Any],
@@ -330,9 +330,10 @@ class Run:
             self.precision = str(resolved["precision"])
         exact = all(resolved.get(name) == value for name, value in self.resolved().items())
         if "threads" in resolved:
-            self.settled = Settled(int(resolved["threads"]), bool(resolved["threads_free"]))
+            settled = Settled(int(resolved["threads"]), bool(resolved["threads_free"]))
+            self.threads.settled = settled
             # A number of threads that this machine does not have, where the number matters.
-            exact = exact and (self.settled.free or self.settled.threads <= cores())
+            exact = exact and (settled.free or settled.threads <= cores())
         if "rng.data" in arrays:
             self.generators.restore({n: a for n, a in arrays.items() if n.startswith("rng.")})
         if self.trainer is not None:

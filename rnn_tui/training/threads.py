@@ -98,10 +98,11 @@ class ThreadChoice:
     free is given always, whatever is asked.
     """
 
-    def __init__(self, asked: int = 0, settled: Settled | None = None, available: int | None = None) -> None:
+    def __init__(self, asked: int = 0, available: int | None = None) -> None:
         self.available = available or cores()
         self.asked = asked
-        self.settled = settled
+        self.settled: Settled | None = None
+        """None until it is found out."""
         self._measure()
 
     def _measure(self) -> None:

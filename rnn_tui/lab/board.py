@@ -1,0 +1,142 @@
+"""The views that the training thread leaves for others: one slot each, the newest wins."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from rnn_tui.views import Curves, DataView, Sample, Status, frozen
+
+if TYPE_CHECKING:
+    from rnn_tui.lab.keeping import Keeper
+    from rnn_tui.training.run import Run
+
+STATUS_EVERY = 0.05
+CURVES_EVERY = 0.25
+POINTS = 1000
+RATE_WINDOW = 3.0
+
+
+@dataclass
+class Goal:
+    """When the training under way is to stop, and what to call that."""
+
+    last_step: int
+    reason: str
+    deadline: float = math.inf
+    """Of time.monotonic."""
+
+
+class Board:
+    """Public attributes are replaced, never changed: any thread may read them without a lock."""
+
+    def __init__(self) -> None:
+        self.status = Status()
+        self.curves: Curves | None = None
+        self.samples: tuple[Sample, ...] = ()
+        self.data: DataView | None = None
+        self._fault = ""
+        self._shown = self._drawn = 0.0
+        self._rate: deque[tuple[float, int]] = deque()
+
+    @property
+    def status_due(self) -> bool:
+        return time.monotonic() - self._shown >= STATUS_EVERY
+
+    @property
+    def curves_due(self) -> bool:
+        return time.monotonic() - self._drawn >= CURVES_EVERY
+
+    def clear(self, data: DataView | None) -> None:
+        """Another session is open."""
+        self.data, self._fault = data, ""
+        self.status = Status(curves_version=self.status.curves_version, samples_version=self.status.samples_version)
+        self.start_rate()
+
+    def start_rate(self) -> None:
+        """Measure the speed from now on: what came between was no training."""
+        self._rate.clear()
+
+    def say(self, **changes: Any) -> None:
+        """Change what no run is needed for."""
+        self._shown = time.monotonic()
+        self._fault = changes.get("fault", self._fault)
+        self.status = replace(self.status, **changes)
+
+    def publish(self, run: Run, keeper: Keeper, goal: Goal | None, **changes: Any) -> None:
+        """The newest state of a run."""
+        self._shown = time.monotonic()
+        p, training = run.progress, run.config.training
+        if goal is not None:
+            self._rate.append((self._shown, p.tokens))
+            while len(self._rate) > 2 and self._shown - self._rate[0][0] > RATE_WINDOW:
+                self._rate.popleft()
+        self._fault = changes.get("fault", self._fault)
+        # A save that failed is told until one succeeds, whatever else has happened since.
+        changes["fault"] = self._fault or keeper.fault
+        rate = self._speed()
+        self.status = replace(
+            self.status,
+            session=keeper.name,
+            config=run.config,
+            step=p.step,
+            planned=training.steps,
+            tokens=p.tokens,
+            epoch=run.epoch,
+            train_loss=p.train_loss,
+            val_loss=p.val_loss,
+            val_step=p.val_step,
+            best_loss=p.best_loss if run.best else math.nan,
+            best_step=p.best_step,
+            learning_rate=training.learning_rate if math.isnan(p.learning_rate) else p.learning_rate,
+            grad_norm=p.grad_norm,
+            clipped_share=p.clipped / max(1, p.step),
+            tokens_per_second=rate,
+            eta_seconds=_left(run, goal, rate),
+            device=run.device.type,
+            precision=run.precision,
+            saved_step=keeper.saved_step,
+            weights_version=run.weights_version,
+            has_best=run.best is not None,
+            **changes,
+        )
+
+    def _speed(self) -> float:
+        """Symbols a second over the last seconds of training."""
+        if len(self._rate) < 2 or self._rate[-1][0] <= self._rate[0][0]:
+            return self.status.tokens_per_second
+        (t0, n0), (t1, n1) = self._rate[0], self._rate[-1]
+        return (n1 - n0) / (t1 - t0)
+
+    def show_samples(self, run: Run) -> None:
+        self.samples = tuple(run.samples)
+        self.status = replace(self.status, samples_version=self.status.samples_version + 1)
+
+    def draw(self, run: Run) -> None:
+        """The curves as they are now, thinned: their size does not grow with the run."""
+        self._drawn = time.monotonic()
+        p, version = run.progress, self.status.curves_version + 1
+        self.curves = Curves(
+            version=version,
+            clip_norm=run.config.training.clip_norm,
+            clipped_share=p.clipped / max(1, p.step),
+            planned=run.config.training.steps,
+            best_step=p.best_step,
+            baselines=self.data.baselines if self.data else (),
+            **{name: frozen(array) for name, array in run.history.thinned(POINTS).items()},
+        )
+        self.status = replace(self.status, curves_version=version)
+
+
+def _left(run: Run, goal: Goal | None, rate: float) -> float:
+    """Seconds to the goal at this rate; NaN where there is none."""
+    if goal is None:
+        return math.nan
+    if goal.deadline < math.inf:
+        return max(0.0, goal.deadline - time.monotonic())
+    training = run.config.training
+    symbols = (goal.last_step - run.progress.step) * training.batch_size * training.sequence_length
+    return symbols / rate if rate > 0 else math.nan

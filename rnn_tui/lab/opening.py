@@ -1,0 +1,140 @@
+"""From a configuration, or from a session's file, to a run; and back to a file. On the training thread."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from rnn_tui import session
+from rnn_tui.config import Config
+from rnn_tui.data.text import Corpus, DataError, check_length, read_corpus
+from rnn_tui.data.vocabulary import Vocabulary
+from rnn_tui.lab.answers import Frozen
+from rnn_tui.lab.asking import LabError
+from rnn_tui.model.shapes import diagram
+from rnn_tui.views import DataView
+
+if TYPE_CHECKING:
+    from rnn_tui.training.run import Run
+
+Working = Callable[[float, str], None]
+
+
+def load_engine() -> None:
+    """Import torch, which takes a second or more, and settle the calling thread's arithmetic."""
+    import torch
+
+    import rnn_tui.training.run
+
+    assert rnn_tui.training.run
+    # Values that fade to denormals slow a fused LSTM twentyfold; the setting counts per thread.
+    torch.set_flush_denormal(True)
+
+
+def build(config: Config, working: Working, interrupted: Callable[[], bool]) -> Run:
+    """A new run, at step 0. Raises DataError, LabError, or DeviceError."""
+    corpus = read_corpus(config.data, working, interrupted)
+    check_length(corpus, config.training.batch_size, config.training.sequence_length)
+    _check_memory(config, corpus.view)
+    load_engine()
+    from rnn_tui.training.run import Run
+
+    return Run(config, corpus.vocabulary, corpus)
+
+
+@dataclass(frozen=True, slots=True)
+class Reopened:
+    """A run where its file left it; `fault` says why it can't be trained on, if it can't."""
+
+    run: Run
+    fault: str
+    exact: bool
+
+
+def reopen(found: session.SessionFile, working: Working, interrupted: Callable[[], bool]) -> Reopened:
+    """The run that a file was written of. Raises LabError or DeviceError."""
+    corpus, fault = _text_of(found, working, interrupted)
+    _check_memory(found.config, corpus.view if corpus else None)
+    load_engine()
+    from rnn_tui.training.run import Run
+
+    run = Run(found.config, Vocabulary(found.symbols), corpus)
+    exact = run.restore(found.tensors, found.progress, found.resolved, list(found.samples))
+    return Reopened(run, fault, exact)
+
+
+def _text_of(
+    found: session.SessionFile, working: Working, interrupted: Callable[[], bool]
+) -> tuple[Corpus | None, str]:
+    """The text a session was trained on, or why it can't be trained on now."""
+    training = found.config.training
+    try:
+        corpus = read_corpus(found.config.data, working, interrupted)
+        check_length(corpus, training.batch_size, training.sequence_length)
+    except DataError as error:
+        return None, f"{error} (it can be looked at and write, but not train)"
+    if corpus.vocabulary.symbols != found.symbols or corpus.sha256 != found.resolved.get("corpus_sha256"):
+        return None, (
+            f"{found.config.data.path} is not the text this was trained on any more: it can be looked at and "
+            f"write, but not train; put the old text back, or train a new session on the new one"
+        )
+    return corpus, ""
+
+
+def _check_memory(config: Config, data: DataView | None) -> None:
+    refusal = diagram(config, data, psutil.virtual_memory().available).refusal
+    if refusal:
+        raise LabError(f"this network can't be built here: {refusal}")
+
+
+def freeze(run: Run, best: bool) -> Frozen:
+    """A copy of the newest or best weights in a network of its own. Raises LabError where there are none."""
+    from rnn_tui.model.network import Network, load_weights
+
+    try:
+        values, step = run.frozen_weights(best)
+    except ValueError as error:
+        raise LabError(str(error)) from None
+    network = Network(run.config.model, len(run.vocabulary))
+    load_weights(network, values)
+    network.eval().requires_grad_(False)
+    part, passages = "validation", run.corpus.validation if run.corpus else None
+    if run.corpus is not None and not run.has_validation:
+        part, passages = "training", run.corpus.train
+    return Frozen(network, run.vocabulary, passages, part, step, run.weights_version)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """All that a session keeps, copied at the border of a step."""
+
+    file: session.SessionFile
+    mark: tuple[Any, ...]
+    step: int
+
+
+def mark(run: Run, view: dict[str, Any], notes: str) -> tuple[Any, ...]:
+    """Stands for all that a save keeps: equal marks, equal files."""
+    p = run.progress
+    return run.weights_version, p.val_step, run.config, len(p.events), len(run.samples), repr(view), notes
+
+
+def copy_of(run: Run, view: dict[str, Any], notes: str) -> Kept:
+    """What is to be written, as it is now; later steps don't change it."""
+    file = session.SessionFile(
+        config=run.config,
+        tensors={
+            **run.arrays(),
+            "vocabulary": session.pack_vocabulary(run.vocabulary.symbols),
+            "samples": session.pack_samples(run.samples),
+        },
+        progress={**run.progress_record(), "updated": time.time()},
+        resolved=run.resolved(),
+        view=dict(view),
+        notes=notes,
+    )
+    return Kept(file, mark(run, view, notes), run.progress.step)
