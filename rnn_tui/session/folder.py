@@ -12,7 +12,7 @@ from rnn_tui.config import Config
 from rnn_tui.session.files import FILES, Files, SessionError, reason, sweep
 from rnn_tui.session.lock import Lock, busy
 from rnn_tui.session.names import check_name, companion, existing, name_of, path_of, refuse_taken, session_names
-from rnn_tui.session.places import gallery_folder, gallery_names, is_gallery
+from rnn_tui.session.places import gallery_folder, gallery_names, is_gallery, is_shipped_folder
 from rnn_tui.session.session_file import Summary, copy_file, opened
 from rnn_tui.symbols import clean_line
 from rnn_tui.views import SessionRow
@@ -32,7 +32,7 @@ def list_sessions(folder: Path, files: Files = FILES) -> list[SessionRow]:
     A file that can't be opened has a row too, which says why.
     """
     shipped = gallery_names(folder, files)
-    whole = folder == gallery_folder() and folder.parent.name == "rnn_tui"
+    whole = is_shipped_folder(folder)
     if not whole:
         sweep(folder, files)
     rows = [

@@ -19,6 +19,8 @@ MOST_REMEMBERED = 50
 LARGEST_LIST = 1 << 20
 GALLERY_LIST = "gallery.json"
 
+_PACKAGE = Path(__file__).absolute().parents[1]
+
 
 def sessions_folder(option: str | None = None) -> Path:
     """The folder of sessions: the option, else RNN_LAB_SESSIONS, else `./sessions`. It need not exist."""
@@ -47,9 +49,14 @@ def prepare_folder(folder: Path, files: Files = FILES) -> Path:
 @cache
 def gallery_folder() -> Path:
     """The folder of the sessions that ship: inside the package, or beside it in a clone."""
-    package = Path(__file__).absolute().parents[1]
-    inside, beside = package / "sessions", package.parent / "sessions"
-    return beside if not inside.is_dir() and (package.parent / "pyproject.toml").is_file() else inside
+    beside = _PACKAGE.parent / "sessions"
+    in_clone = not (_PACKAGE / "sessions").is_dir() and (_PACKAGE.parent / "pyproject.toml").is_file()
+    return beside if in_clone else _PACKAGE / "sessions"
+
+
+def is_shipped_folder(folder: Path) -> bool:
+    """Whether all of this folder ships: the gallery of an installed package, not that of a clone."""
+    return folder == _PACKAGE / "sessions"
 
 
 def gallery_names(folder: Path, files: Files = FILES) -> frozenset[str]:
@@ -63,7 +70,7 @@ def gallery_names(folder: Path, files: Files = FILES) -> frozenset[str]:
 
 def is_gallery(path: Path, files: Files = FILES) -> bool:
     """Whether this file ships with the lab: it is never written, only opened as a copy."""
-    if path.parent == gallery_folder() and gallery_folder().parent.name == "rnn_tui":
+    if is_shipped_folder(path.parent):
         return True
     return name_of(path) in gallery_names(path.parent, files)
 

@@ -25,9 +25,12 @@ from rnn_tui.tasks import language
 from rnn_tui.training.precision import autocast
 from rnn_tui.training.randomness import generator
 
-TRIES = 5
-COLLAPSE = 3.0
-PATIENCE = 20
+TRIES = 4
+# A step that takes this many times the usual is slow; so many seconds of slow steps are a collapse.
+SLOW = 3.0
+COLLAPSE_SECONDS = 1.0
+# A machine that was busy may be quiet now.
+AGAIN_SECONDS = 60.0
 
 
 def cores() -> int:
@@ -109,7 +112,7 @@ class ThreadChoice:
         self._seconds: dict[int, list[float]] = {n: [] for n in candidates(self.available)}
         self._chosen = 0
         self._usual = 0.0
-        self._slow = 0
+        self._slow = self._since = 0.0
 
     @property
     def free(self) -> bool:
@@ -133,7 +136,7 @@ class ThreadChoice:
             return self.settled.threads
         if self.asked:
             return min(self.asked, self.available)
-        return self._chosen or min(self._seconds, key=lambda n: len(self._seconds[n]))
+        return self._chosen or min(self._worth_trying(), key=lambda n: (len(self._seconds[n]), n))
 
     def spent(self, threads: int, seconds: float) -> None:
         """A step took so long with so many threads."""
@@ -141,12 +144,28 @@ class ThreadChoice:
             return
         if self.measuring:
             self._seconds[threads].append(seconds)
-            if all(len(s) > TRIES for s in self._seconds.values()):
-                # The first step of each number warms up; the median shrugs off a disturbance.
-                typical = {n: median(s[1:]) for n, s in self._seconds.items()}
-                self._chosen = min(typical, key=lambda n: typical[n])
-                self._usual = typical[self._chosen]
+            self._choose()
             return
-        self._slow = self._slow + 1 if seconds > COLLAPSE * self._usual else 0
-        if self._slow >= PATIENCE:
+        self._since += seconds
+        self._slow = self._slow + seconds if seconds > SLOW * self._usual else 0.0
+        if self._slow > max(COLLAPSE_SECONDS, 2 * SLOW * self._usual):
             self._measure()
+        elif self._since > AGAIN_SECONDS and self._chosen < self.available:
+            self._measure()
+
+    def _typical(self) -> dict[int, float]:
+        """Seconds of a step with each number that was tried twice or more."""
+        # The first step of each number warms up; the median shrugs off a disturbance.
+        return {n: median(tried[1:]) for n, tried in self._seconds.items() if len(tried) > 1}
+
+    def _worth_trying(self) -> list[int]:
+        """All numbers but those that were plainly ruinous."""
+        best = min(self._typical().values(), default=float("inf"))
+        return [n for n, tried in self._seconds.items() if min(tried, default=0.0) <= 2 * SLOW * best]
+
+    def _choose(self) -> None:
+        """Once each number worth it was tried: the one with the shortest typical step."""
+        if all(len(self._seconds[n]) > TRIES for n in self._worth_trying()):
+            typical = self._typical()
+            self._chosen = min(typical, key=lambda n: typical[n])
+            self._usual = typical[self._chosen]
