@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+FOLDERS = {
+    "RNN_LAB_CACHE": "cache",
+    "RNN_LAB_STATE": "state",
+    "RNN_LAB_CONFIG": "config",
+    "RNN_LAB_SESSIONS": "sessions",
+}
+TERMINAL = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
+UNSET = (
+    "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "PY_COLORS",
+    "COLUMNS", "LINES", "ESCDELAY", "RNN_LAB_ASCII", "TEXTUAL", "TEXTUAL_COLOR_SYSTEM", "TEXTUAL_THEME",
+    "TEXTUAL_ANIMATIONS", "TMUX", "STY",
+)  # fmt: skip
+
+# Here and not in a fixture: Textual and Rich read some of them when they are imported.
+for _name in UNSET:
+    os.environ.pop(_name, None)
+os.environ.update(TERMINAL)
+
+settings.register_profile("here", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+
+def _use(patch: pytest.MonkeyPatch, home: Path) -> None:
+    for variable, folder in FOLDERS.items():
+        patch.setenv(variable, str(home / folder))
+    # What is asked of platformdirs without a variable of the lab's own must not reach the person who runs the tests.
+    for kind in ("CACHE", "CONFIG", "DATA", "STATE"):
+        patch.setenv(f"XDG_{kind}_HOME", str(home / "xdg" / kind.lower()))
+
+
+@pytest.fixture(scope="session")
+def lab_homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A fresh path at each call of `next`; nothing is made there before it is needed."""
+    base = tmp_path_factory.mktemp("homes")
+    return (base / str(number) for number in itertools.count())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def session_environment(lab_homes: Iterator[Path]) -> Iterator[None]:
+    """For fixtures that outlive a test."""
+    with pytest.MonkeyPatch.context() as patch:
+        _use(patch, next(lab_homes))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def environment(lab_homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The lab's folders of this test alone, outside its `tmp_path`; the same terminal everywhere."""
+    home = next(lab_homes)
+    _use(monkeypatch, home)
+    for name, value in TERMINAL.items():
+        monkeypatch.setenv(name, value)
+    for name in UNSET:
+        monkeypatch.delenv(name, raising=False)
+    return home
