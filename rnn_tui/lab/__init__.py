@@ -74,14 +74,21 @@ class Lab:
         """Start loading what training needs, so that it is there when it is wanted."""
         self._trains.mailbox.command(self._trains.load_engine)
 
-    def create(self, config: Config, name: str = "") -> None:
-        """Build a new session; without a name one is made from the text's title and the network.
+    def create(self, config: Config, name: str = "", *, train: bool = False) -> None:
+        """Build a new session, and start to train it if `train`; an open one is saved and left first.
 
-        Its file is written at its first step. Raises LabError for a name that can't be.
+        Without a name one is made from the text's title and the network. Its file is written
+        at its first step. Raises LabError for a name that can't be.
         """
         if name:
             self._check_new(name)
-        self._trains.mailbox.command(lambda: self._trains.create(config, name))
+
+        def build() -> None:
+            self._trains.create(config, name)
+            if train:
+                self._trains.begin(None, None, None)
+
+        self._trains.mailbox.command(build)
 
     def open(self, name: str) -> None:
         """Open a session, paused, where it was left; one that another program holds is opened to look at."""
@@ -136,6 +143,12 @@ class Lab:
         """
         self._check_new(name)
         self._trains.mailbox.command(lambda: self._trains.save_as(name))
+
+    def rename(self, name: str) -> None:
+        """Give the open session another name. Raises LabError for one that can't be or is taken."""
+        if name.lower() != self.status.session.lower():
+            self._check_new(name)
+        self._trains.mailbox.command(lambda: self._trains.rename(name))
 
     def set_notes(self, text: str) -> None:
         """Notes that are kept with the session."""

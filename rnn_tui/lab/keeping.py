@@ -76,6 +76,19 @@ class Keeper:
         self.saved_step = int(found.progress.get("step", 0))
         return found
 
+    def rename(self, name: str) -> None:
+        """Give the session another name, its lock with it. Raises SessionError."""
+        with self._writing:
+            if self.saved_step < 0 and session.find(self.folder, self.name) is None:
+                # Nothing was written yet: it is enough to take another name.
+                lock = self._lock
+                self.claim(name)
+                if lock is not None:
+                    lock.discard()
+                return
+            path = session.rename(self.folder, self.name, name, held=self._lock)
+            self.name, self._stamp = session.name_of(path), session.stamp(path)
+
     def known_as_saved(self, mark: Any) -> None:
         """What stands in the file already: it need not be written again."""
         self._saved = mark

@@ -107,6 +107,12 @@ class Mailbox:
         while self._requests and self._requests[0][0] <= self._carried_out:
             self._requests.popleft()[1]()
 
+    def forget(self) -> None:
+        """Drop the commands that are still to come: they were meant for what could not be had."""
+        with self._giving:
+            self._carried_out += len(self._commands)
+            self._commands.clear()
+
     def rest(self, seconds: float) -> None:
         """Wait, but not past the next command."""
         self._wake.wait(seconds)

@@ -144,6 +144,16 @@ class TrainingThread:
             self.board.say(progress=progress, doing=doing)
 
     @contextmanager
+    def _opening(self, doing: str) -> Iterator[None]:
+        """While another session is had: what fails takes the commands along that were meant for it."""
+        try:
+            with self._doing(Phase.LOADING, doing):
+                yield
+        except BaseException:
+            self.mailbox.forget()
+            raise
+
+    @contextmanager
     def _doing(self, phase: Phase, doing: str) -> Iterator[None]:
         self._publish(phase, doing=doing, progress=math.nan)
         try:
@@ -159,7 +169,7 @@ class TrainingThread:
 
     def create(self, config: Config, name: str) -> None:
         """Build a new session; the one that is open is saved and left once the new one can be had."""
-        with self._doing(Phase.LOADING, "loading"):
+        with self._opening("loading"):
             run = opening.build(config, self._working, lambda: self.mailbox.interrupted)
             assert run.corpus is not None
             self._retire()
@@ -174,7 +184,7 @@ class TrainingThread:
 
     def open(self, name: str) -> None:
         """Open a session where it was left; the one that is open is saved and left once it can be had."""
-        with self._doing(Phase.LOADING, f"opening {name}"):
+        with self._opening(f"opening {name}"):
             keeper = Keeper(self._folder)
             if self._keeper is not None and self._keeper.name.lower() == name.lower():
                 self._retire()
@@ -308,9 +318,19 @@ class TrainingThread:
         if self._write(always=True):
             self._publish(notice=f"saved as {name}")
 
+    def rename(self, name: str) -> None:
+        run, keeper = self._needed()
+        if keeper.readonly:
+            raise LabError(f"it is opened to look at only: {keeper.readonly}")
+        self._write()
+        keeper.rename(name)
+        session.remember(self._folder, keeper.name)
+        self._publish(notice=f"its name is {keeper.name} now")
+
     def _needed(self) -> tuple[Run, Keeper]:
         if self._run is None or self._keeper is None:
-            raise LabError("there is no session yet; build one first (1, then space)")
+            # Why there is none may stand there already.
+            raise LabError(self.board.status.fault or "there is no session yet; build one first (1, then space)")
         return self._run, self._keeper
 
     # -- training ---------------------------------------------------------------------

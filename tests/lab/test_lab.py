@@ -156,8 +156,7 @@ def test_names_are_made_checked_and_never_taken_twice(lab: Lab, small: Config) -
     lab.create(small)
     lab.train(steps=1)
     first = lab.wait(WAIT).session
-    lab.create(small)
-    lab.train(steps=1)
+    lab.create(put(small, "training.steps", 1), train=True)
     second = lab.wait(WAIT).session
     assert first != second and first.startswith("cats") and second.startswith("cats")
     with pytest.raises(LabError, match="already"):
@@ -215,6 +214,34 @@ def test_what_cannot_be_read_leaves_the_open_session_alone(lab: Lab, small: Conf
     assert lab.wait(WAIT).step == 3
     lab.open("absent")
     assert "absent" in lab.wait(WAIT).fault and lab.status.session == "one"
+
+
+def test_a_session_that_cannot_be_had_takes_its_commands_along(lab: Lab, small: Config, tmp_path: Path) -> None:
+    nowhere = put(small, "data.path", str(tmp_path / "nowhere.txt"))
+    lab.create(nowhere, "none")
+    lab.train()
+    status = lab.wait(WAIT)
+    assert "nowhere.txt" in status.fault and status.phase is Phase.EMPTY
+    trained(lab, small, steps=2)
+    lab.create(nowhere, "none", train=True)
+    assert lab.wait(WAIT).step == 2 and "nowhere.txt" in lab.status.fault
+
+
+def test_the_open_session_can_be_renamed(lab: Lab, small: Config, folder: Path) -> None:
+    lab.create(small, "one")
+    lab.rename("two")
+    lab.train(steps=2)
+    assert lab.wait(WAIT).session == "two"
+    lab.rename("Two")
+    lab.wait(WAIT)
+    lab.rename("three")
+    lab.train(steps=1)
+    assert lab.wait(WAIT).session == "three" and lab.status.fault == ""
+    with pytest.raises(LabError):
+        lab.rename("train")
+    lab.close()
+    assert [row.name for row in session.list_sessions(folder)] == ["three"]
+    assert session.load(folder / "three.safetensors").progress["step"] == 3
 
 
 def test_start_over_best_weights_notes_and_view(lab: Lab, small: Config, folder: Path) -> None:

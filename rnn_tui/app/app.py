@@ -1,0 +1,419 @@
+"""The app around the panes: what is shown, who gets a key, when to look at the Lab, how to leave.
+
+It computes nothing of the model. Ten times a second it looks at the Lab's newest status and draws what
+changed; it never waits for the Lab and the Lab never waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual import _ansi_sequences, events
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingsMap
+from textual.containers import Vertical
+
+from rnn_tui.app import settings
+from rnn_tui.app.actions import PANES, Action, with_keymap
+from rnn_tui.app.commands import LabCommands
+from rnn_tui.app.deeds import Deeds
+from rnn_tui.app.dialogs import Dialog, Help
+from rnn_tui.app.encoding import draws_ascii_only
+from rnn_tui.app.frame import LOW, Frame
+from rnn_tui.app.pane import Answer, Pane
+from rnn_tui.app.panes.build import BuildPane
+from rnn_tui.app.panes.generate import GeneratePane
+from rnn_tui.app.panes.inspect import InspectPane
+from rnn_tui.app.panes.sessions import SessionsPane
+from rnn_tui.app.panes.train import TrainPane
+from rnn_tui.app.widgets.row import Line, Lines
+from rnn_tui.config import Config
+from rnn_tui.views import Phase, Status, Unit
+
+if TYPE_CHECKING:
+    from rnn_tui.lab import Lab
+
+# Escape and a digit that follow each other quickly look like a key of a Mac keyboard, which Textual
+# would type as a sign: without these entries they arrive as alt+digit, a twin of the digit.
+for _digit in "1234567":
+    _ansi_sequences.ANSI_SEQUENCES_KEYS.pop(f"\x1b{_digit}", None)  # type: ignore[attr-defined]
+
+TICK = 0.1
+PLOT_PERIOD, SLOW_PLOT_PERIOD = 0.25, 2.0
+SLOW_AFTER, SLOW_FOR = 4, 5.0
+"""Ticks in a row with output waiting after which a line counts as slow, and for how many seconds."""
+REMEMBER_EVERY = 5.0
+WIDE = (120, 36)
+SMALLEST = (20, 5)
+BESIDE = ("train", "inspect")
+"""On a wide screen these stand together: one watches it learn, and what it learns."""
+
+
+class LabApp(App[None], inherit_bindings=False):
+    """The lab on a screen. Every key is bound here, once; a key belongs to the pane that is shown."""
+
+    CSS_PATH = "app.tcss"
+    TITLE = "rnn-lab"
+    COMMANDS: ClassVar[set[Any]] = {LabCommands}
+    AUTO_FOCUS = None
+    ESCAPE_TO_MINIMIZE = False
+
+    def __init__(
+        self, lab: Lab, session: str | None = None, draft: Config | None = None,
+        chosen: settings.Settings | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        chosen = settings.load() if chosen is None else chosen
+        self.lab = lab
+        self.unit: Unit = chosen.unit
+        self.ascii_only = draws_ascii_only()
+        self.actions, complaints = with_keymap(chosen.keymap)
+        self.by_id: Mapping[str, Action] = {action.id: action for action in self.actions}
+        self._complaints = (*chosen.complaints, *complaints)
+        # Textual's own keymap loses a key that several panes have: the bindings are made from ours.
+        self._bindings = BindingsMap(
+            Binding(key, f"act({action.id!r})", action.label, show=False, priority=True, id=f"{action.id}:{key}")
+            for action in self.actions
+            for key in action.keys
+        )
+        self.frame = Frame(self)
+        self.deeds = Deeds(self)
+        self._theme_wanted = chosen.theme
+        self.first_session = session
+        self._first_draft = draft
+        self._begun = False
+        self.current = "train" if session else "build"
+        self._moved = False
+        self.on_screen: tuple[str, ...] = ()
+        self.extent = self.size
+        self.zoomed = False
+        self._seen: Status | None = None
+        self._opened = ""
+        self._notice = ""
+        self._remembered: dict[str, Any] = {}
+        self._remember_at = 0.0
+        self._slow_until = 0.0
+        self._held = 0
+        self.leaving = False
+        self._ui_loop: asyncio.AbstractEventLoop | None = None
+        self._panes: dict[str, Pane] = {}
+
+    # What is on the screen
+
+    def compose(self) -> ComposeResult:
+        draft = self._first_draft
+        self._panes = {
+            "build": BuildPane(id="build") if draft is None else BuildPane(draft, id="build"),
+            "train": TrainPane(id="train"),
+            "inspect": InspectPane(id="inspect"),
+            "generate": GeneratePane(id="generate"),
+            "sessions": SessionsPane(id="sessions"),
+        }
+        yield self.frame.status
+        yield self.frame.names
+        yield Vertical(*self._panes.values(), id="panes")
+        yield self.frame.message
+        yield self.frame.keys
+        yield Dialog()
+        yield Help()
+        yield Lines(id="too-small")
+
+    def on_mount(self) -> None:
+        self.extent = self.size
+        self._ui_loop = asyncio.get_running_loop()
+        for name, pane in self._panes.items():
+            pane.border_title = f"{PANES[name][0]} {PANES[name][1]}"
+        if self._theme_wanted in self.available_themes:
+            self.theme = self._theme_wanted
+        else:
+            self._complaints += (f"settings.toml: no theme is named {self._theme_wanted!r}",)
+        self.theme_changed_signal.subscribe(self, self._keep_theme)
+        self._arrange()
+        for complaint in self._complaints:
+            self.say(complaint, error=True)
+        self.look()
+        self.set_interval(TICK, self.look)
+        # The first frame is on its way before the Lab starts to read files and import its engine.
+        self.call_after_refresh(self.begin)
+
+    def begin(self) -> None:
+        """Open the session that the app was started with; once."""
+        if not self._begun:
+            self._begun = True
+            if self.first_session:
+                self.lab.open(self.first_session)
+            else:
+                self.lab.prepare()
+
+    def pane(self, name: str) -> Pane:
+        """The pane of that name, shown or not."""
+        return self._panes[name]
+
+    @property
+    def here(self) -> Pane:
+        """The pane that has the keys."""
+        return self._panes[self.current]
+
+    @property
+    def wide(self) -> bool:
+        """Whether panes stand side by side."""
+        return self.extent.width >= WIDE[0] and self.extent.height >= WIDE[1]
+
+    @property
+    def plot_period(self) -> float:
+        """Seconds from one drawing of a plot to the next."""
+        return SLOW_PLOT_PERIOD if self.slow else PLOT_PERIOD
+
+    @property
+    def slow(self) -> bool:
+        return time.monotonic() < self._slow_until
+
+    @property
+    def dialog(self) -> Dialog | Help | None:
+        """What lies over the panes now."""
+        for cover in (self.query_one(Dialog), self.query_one(Help)):
+            if cover.open:
+                return cover
+        return None
+
+    def move(self, pane: str) -> None:
+        """Show a pane because a person asked for it: a session that is still loading won't take them elsewhere."""
+        self._moved = True
+        self.go(pane)
+
+    def go(self, pane: str) -> None:
+        """Show a pane and give it the keys; done when it returns, so that the next key reaches it."""
+        if pane not in self._panes:
+            return
+        if pane != self.current:
+            self.here.close_field()
+            self.current = pane
+            self.remember()
+        self._arrange()
+        self.here.shown()
+        self.look()
+        # Drawn again once the layout has given it a size.
+        self.call_after_refresh(self.look)
+
+    def _arrange(self) -> None:
+        if self.zoomed or not self.wide or self.current not in BESIDE:
+            shown: tuple[str, ...] = (self.current,)
+        else:
+            shown = BESIDE
+        width, height = self.extent
+        self.screen.set_class(len(shown) > 1, "-beside")
+        self.screen.set_class(self.zoomed, "-zoom")
+        self.screen.set_class(height < LOW, "-low")
+        too_small = width < SMALLEST[0] or height < SMALLEST[1]
+        self.screen.set_class(too_small, "-too-small")
+        if too_small:
+            self.query_one("#too-small", Lines).put([Line((("terminal too small", "warn"),))])
+        for name, pane in self._panes.items():
+            pane.display = name in shown
+            pane.set_class(name == self.current, "-current")
+        came = [name for name in shown if name not in self.on_screen and name != self.current]
+        self.on_screen = shown
+        for name in came:
+            self._panes[name].shown()
+
+    def on_resize(self, event: events.Resize) -> None:
+        # `size` still is the one before.
+        self.extent = event.size
+        self._arrange()
+        self.frame.draw(self.lab.status)
+        self.call_after_refresh(self.look)
+
+    # The tick
+
+    def _output_waits(self) -> bool:
+        """Whether what was drawn before has not left yet: drawing more would only make it older."""
+        writer = getattr(getattr(self, "_driver", None), "_writer_thread", None)
+        queue = getattr(writer, "_queue", None)
+        return queue is not None and bool(queue.qsize() > 1)
+
+    def look(self) -> None:
+        """Look at the Lab and draw what changed; nothing here grows with the length of the run."""
+        if not self.is_running or len(self.screen_stack) > 1:
+            return
+        if self._output_waits():
+            self._held += 1
+            if self._held >= SLOW_AFTER:
+                self._slow_until = time.monotonic() + SLOW_FOR
+            return
+        self._held = 0
+        status = self.lab.status
+        if status is not self._seen:
+            self._take(status)
+        self.frame.draw(status)
+        for name in self.on_screen:
+            self._panes[name].tick(status)
+        self.remember(REMEMBER_EVERY)
+
+    def _take(self, status: Status) -> None:
+        self._seen = status
+        self.deeds.take(status)
+        if status.session and status.session != self._opened and status.phase is not Phase.LOADING:
+            self._opened = status.session
+            self._restore()
+        if status.notice != self._notice:
+            self._notice = status.notice
+            if status.notice:
+                self.say(status.notice)
+
+    def _restore(self) -> None:
+        """The session as it was left: its pane, cursors, texts. From a file, so anything may be in it."""
+        view = self.lab.view_state
+        kept = view.get("panes") if isinstance(view, dict) else None
+        if isinstance(kept, dict):
+            for name, state in kept.items():
+                if name in self._panes and isinstance(state, dict) and state:
+                    self._panes[name].restore(state)
+        pane = view.get("pane") if isinstance(view, dict) else None
+        if not self._moved and isinstance(pane, str) and pane in self._panes and pane != self.current:
+            self.go(pane)
+
+    def remember(self, every: float = 0.0) -> None:
+        """Tell the Lab what to keep with the session, if it changed."""
+        now = time.monotonic()
+        if not self._opened or now < self._remember_at + every:
+            return
+        self._remember_at = now
+        state = {"pane": self.current, "panes": {name: pane.state() for name, pane in self._panes.items()}}
+        if state != self._remembered:
+            self._remembered = state
+            self.lab.remember(state)
+
+    def keys_changed(self) -> None:
+        """The pane's hint or what it allows changed."""
+        if self.is_running:
+            self.frame.draw_keys()
+
+    def label_of(self, action: Action) -> str:
+        """The label that an action has at the moment, if not its own."""
+        if action.id == "run":
+            return "pause" if self.deeds.training else "train"
+        return self._panes[action.pane].label_of(action.name) if action.pane else ""
+
+    # Keys
+
+    async def on_event(self, event: events.Event) -> None:
+        """An open dialog and an open field get their keys before any binding, in the order they were typed."""
+        if len(self.screen_stack) == 1 and isinstance(event, (events.Key, events.Paste)) and not event.is_forwarded:
+            taken = self._take_key(event) if isinstance(event, events.Key) else self._take_paste(event)
+            if taken:
+                self.frame.draw(self.lab.status)
+                return
+        await super().on_event(event)
+
+    def _take_key(self, event: events.Key) -> bool:
+        # Escape and a digit in one piece: leave what is open, then show that pane.
+        both = event.key.startswith("alt+") and event.key[4:].isdigit()
+        cover = self.dialog
+        if cover is not None:
+            if both:
+                cover.close()
+                return False
+            if isinstance(cover, Dialog):
+                cover.feed(event.key, event.character)
+            else:
+                cover.feed(event.key)
+            return True
+        field = self.here.field
+        if field is None:
+            return False
+        if event.key == "escape" or both:
+            self.here.escape()
+            return not both
+        if event.key == "enter":
+            self.here.accept()
+            return True
+        # Control keys that the field has no use for are still the app's: save, leave, the palette.
+        return field.feed(event.key, event.character) or not event.key.startswith("ctrl+")
+
+    def _take_paste(self, event: events.Paste) -> bool:
+        text = event.text.replace("\r\n", "\n").replace("\r", "\n")
+        cover = self.dialog
+        if cover is not None:
+            if isinstance(cover, Dialog):
+                cover.paste(text)
+        elif self.here.field is not None:
+            self.here.field.paste(text)
+            if self.here.field.cut:
+                self.say(f"the pasted text was too long: its last {self.here.field.cut:,} symbols were left out")
+        else:
+            self.here.pasted(text)
+        return True
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Whether a bound action is possible now: asks the pane, the dialogs, and whether it is leaving."""
+        if action != "act":
+            return True
+        return len(self.screen_stack) == 1 and self.possible(str(parameters[0]))
+
+    def possible(self, action_id: str) -> bool:
+        """Whether an action means something in the pane that has the keys, at this moment."""
+        action = self.by_id.get(action_id)
+        if action is None or self.leaving:
+            return False
+        return not action.pane or (action.pane == self.current and self.here.allows(action.name))
+
+    def action_act(self, action_id: str) -> None:
+        """What every key is bound to."""
+        self.perform(action_id)
+
+    def perform(self, action_id: str) -> None:
+        """Do an action, from a key or from the palette."""
+        if not self.possible(action_id):
+            return
+        action = self.by_id[action_id]
+        if action.pane:
+            self.here.act(action.name)
+        elif action_id.startswith("go."):
+            self.move(action.name)
+        else:
+            getattr(self.deeds, f"do_{action_id}")()
+        self.frame.draw(self.lab.status)
+
+    def request_exit(self, code: int) -> None:
+        """End the app with an exit status. Thread-safe; returns at once. Saving is the caller's affair."""
+        if self._ui_loop is not None and not self._ui_loop.is_closed():
+            self._ui_loop.call_soon_threadsafe(self._exit_with, code)
+
+    def _exit_with(self, code: int) -> None:
+        self.exit(return_code=code)
+
+    # What panes ask of the app
+
+    def say(self, message: str, *, error: bool = False) -> None:
+        """Show a sentence for some seconds."""
+        self.frame.say(message, error)
+
+    def ask(self, title: str, text: str, answers: Sequence[Answer]) -> None:
+        """Open a question."""
+        self.query_one(Dialog).ask(title, text, answers)
+        self.frame.draw_keys()
+
+    def ask_text(self, title: str, text: str, value: str, accept: Callable[[str], str]) -> None:
+        """Open a line to type in."""
+        self.query_one(Dialog).ask_text(title, text, value, accept)
+        self.frame.draw_keys()
+
+    def trains(self) -> None:
+        """It was told to train: until the status says so, the next `space` pauses."""
+        self.deeds.trains()
+
+    def choose_unit(self, unit: Unit) -> None:
+        """Nats, bits or perplexity, in every pane and the next time."""
+        self.unit = unit
+        self._keep(unit=unit)
+
+    def _keep_theme(self, theme: Any) -> None:
+        self._keep(theme=self.theme)
+
+    def _keep(self, **changed: str) -> None:
+        complaint = settings.store(**changed)
+        if complaint:
+            self.say(complaint, error=True)

@@ -1,0 +1,159 @@
+"""What the app's own keys do; a pane does what its keys do."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from rnn_tui.app import settings
+from rnn_tui.app.actions import PANES
+from rnn_tui.app.dialogs import Help
+from rnn_tui.app.panes.build import BuildPane
+from rnn_tui.symbols import clean
+from rnn_tui.views import Phase, Status
+
+if TYPE_CHECKING:
+    from rnn_tui.app.app import LabApp
+
+RUNNING = (Phase.TRAINING, Phase.VALIDATING)
+
+
+class Deeds:
+    """One method `do_NAME` for each action that belongs to no pane, but showing one."""
+
+    def __init__(self, app: LabApp) -> None:
+        self._app = app
+        self._wish: tuple[bool, float] | None = None
+        self._saved_before: Status | None = None
+
+    def take(self, status: Status) -> None:
+        """A new status: what was waited for may have come."""
+        if self._wish is not None and self._wish[0] == (status.phase in RUNNING):
+            self._wish = None
+        before = self._saved_before
+        if before is not None and (status.saved_step != before.saved_step or status.saved_step == status.step):
+            self._saved_before = None
+            # Said even where the notice is the same as the last time.
+            self._app.say(status.notice or "saved")
+
+    @property
+    def training(self) -> bool:
+        """Whether it trains, or was just told to."""
+        if self._wish is not None and time.monotonic() < self._wish[1]:
+            return self._wish[0]
+        return self._app.lab.status.phase in RUNNING
+
+    def do_run(self) -> None:
+        """Train or pause; on Build, and where there is no session yet, train the draft."""
+        self._app.begin()
+        if self.training:
+            self._wish = (False, time.monotonic() + 3)
+            self._app.lab.pause()
+            return
+        build = self._app.pane("build")
+        if not isinstance(build, BuildPane):
+            return
+        status = self._app.lab.status
+        nothing = status.phase is Phase.EMPTY and not status.session and not self._app.first_session
+        if self._app.current == "build" or nothing or build.draft.awaiting:
+            build.start()
+        else:
+            self.trains()
+            self._app.lab.train()
+
+    def trains(self) -> None:
+        """It was told to train: until the status says so, the next `space` pauses. Build gives way to the run."""
+        # Torch may still be loading: the wish must outlive that.
+        self._wish = (True, time.monotonic() + 60)
+        if self._app.current == "build":
+            self._app.go("train")
+
+    def do_next_pane(self) -> None:
+        if len(self._app.on_screen) > 1:
+            beside = self._app.on_screen
+            self._app.move(beside[(beside.index(self._app.current) + 1) % len(beside)])
+
+    def do_zoom(self) -> None:
+        self._app.zoomed = not self._app.zoomed
+        self._app.go(self._app.current)
+
+    def do_copy(self) -> None:
+        text = self._app.here.copy_text()
+        if not text:
+            self._app.say("there is nothing to copy here")
+            return
+        self._app.copy_to_clipboard(text)
+        path = settings.copies()
+        try:
+            settings.write_whole(path, text)
+        except OSError as error:
+            self._app.say(f"copied to the clipboard, if the terminal takes it; {path}: {error.strerror or error}")
+            return
+        self._app.say(f"copied {len(text):,} characters: to the clipboard, if the terminal takes it, and to {path}")
+
+    def do_save(self) -> None:
+        if not self._app.lab.status.session:
+            self._app.say("there is no session to save yet: space trains the draft")
+            return
+        self._app.remember()
+        self._saved_before = self._app.lab.status
+        self._app.say("saving ...")
+        self._app.lab.save()
+
+    def do_help(self) -> None:
+        pane = self._app.here
+        values = dict(pane.help_values())
+        if self._app.lab.status.fault:
+            values["Fault"] = self._app.lab.status.fault
+        everywhere = [a for a in self._app.actions if not a.pane and a.id != "interrupt"]
+        mine = [a for a in self._app.actions if a.pane == self._app.current]
+        shown = self._app.query_one(Help)
+        shown.show(PANES[self._app.current][1], pane.HELP, values, mine, everywhere, self._app.ascii_only)
+
+    def do_palette(self) -> None:
+        self._app.action_command_palette()
+
+    def do_escape(self) -> None:
+        """One level up: what the pane has open, then the zoom, then a fault that has been read."""
+        if self._app.here.escape():
+            return
+        if self._app.zoomed:
+            self.do_zoom()
+        elif self._app.lab.status.fault:
+            self._app.lab.forget_fault()
+
+    def do_interrupt(self) -> None:
+        self._app.say("q leaves the lab; ctrl+c does nothing here")
+
+    def do_quit(self) -> None:
+        if self.training:
+            self._app.ask("Leave?", "It is training. All of it is saved, and goes on from there the next time.",
+                     [("enter", "save and stop", self.leave)])  # fmt: skip
+        else:
+            self.leave()
+
+    def leave(self) -> None:
+        """Save, stop the Lab's threads, end with 0."""
+        if not self._app.leaving:
+            self._app.remember()
+            self._app.leaving = True
+            self._app.frame.draw(self._app.lab.status)
+            self._app.run_worker(self._close_lab(), group="leave", exit_on_error=False)
+
+    async def _close_lab(self) -> None:
+        try:
+            ended = await asyncio.to_thread(self._app.lab.close, True)
+        except Exception as error:  # whatever it was, it must be told, and the terminal given back
+            self._app.exit(return_code=1, message=Text(f"error: {clean(str(error))}"))
+            return
+        status = self._app.lab.status
+        if ended is False:
+            late = "error: the lab's threads did not end in time; it was left without them"
+            self._app.exit(return_code=1, message=Text(late))
+        elif status.fault and status.session and status.saved_step != status.step:
+            self._app.exit(return_code=1, message=Text(f"error: {clean(status.fault)}"))
+        else:
+            self._app.exit(return_code=0)

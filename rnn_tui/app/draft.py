@@ -1,0 +1,217 @@
+"""The draft: a configuration being edited beside the session that is open, which no edit harms."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+from rnn_tui import presets
+from rnn_tui.config import BUILTIN_TEXTS, CHOICES, Choice, Config, ConfigError, get, parse, put, turn
+
+PATH = "data.path"
+
+
+class Draft:
+    """A configuration and the session it belongs to, if any.
+
+    Without a session, or after `begin_new` or a preset, it is `fresh`: the plan of a new session. Otherwise it
+    follows the open session, and differs from it by a person's edits.
+    """
+
+    def __init__(self, config: Config | None = None) -> None:
+        self.config = config or Config()
+        self.fresh = True
+        self.session = ""
+        """Name of the open session; empty where there is none."""
+        self.base: Config | None = None
+        """What the open session has now."""
+        self.origin: Config | None = None
+        """What it had when the edits began: `undo` goes back to it."""
+        self._first = self.config
+        self._sent: dict[str, Any] = {}
+        """What the Lab was told and has not shown yet: it holds `next run` fields back while it trains."""
+        self._own = self.config
+        """Data and machine of the person's own choosing: presets stand on it."""
+        self._own_path = ""
+        self._preset = presets.PRESETS[0]
+        self._before: tuple[Config | None, Config | None] | None = None
+        """Base and origin of the session that was open when `created` was called, until the new one is there."""
+        self._adopt(self.config)
+
+    # Following the open session.
+
+    @property
+    def awaiting(self) -> bool:
+        """Whether the Lab is building the session that this draft was trained as."""
+        return self._before is not None
+
+    def created(self) -> None:
+        """The draft goes to the Lab as a new session: edits from now on are edits of that one."""
+        self._before = (self.base, self.origin)
+        self.base = self.origin = self.config
+        self.fresh = False
+        self._sent.clear()
+
+    def refused(self) -> None:
+        """The Lab could not build it: it is the plan of a new session again."""
+        if self._before is not None:
+            self.base, self.origin = self._before
+            self._before = None
+            self.fresh = True
+
+    def follow(self, session: str, config: Config) -> bool:
+        """The open session and its configuration now; True if the draft is another one afterwards."""
+        if session != self.session:
+            self.session = session
+            self._sent.clear()
+            if self._before is None:
+                self.base = self.origin = config
+                self.fresh = False
+                self._adopt(config)
+                return True
+            self._before = None
+        if self._before is not None or config == self.base:
+            return False
+        return self._rebase(config)
+
+    def _rebase(self, config: Config) -> bool:
+        """What changed elsewhere (the rate, while watching it train) is no edit: draft and origin go along."""
+        assert self.base is not None and self.origin is not None
+        draft, origin = self.config.model_dump(), self.origin.model_dump()
+        for key, c in CHOICES.items():
+            old, new = get(self.base, key), get(config, key)
+            if old == new:
+                continue
+            if key in self._sent:
+                if self._sent[key] == new:
+                    del self._sent[key]
+                continue
+            if origin[c.section][c.name] == old:
+                origin[c.section][c.name] = new
+            if not self.fresh and draft[c.section][c.name] == old:
+                draft[c.section][c.name] = new
+        before, self.base = self.config, config
+        # Edits of the draft and changes from elsewhere may not fit together: then the draft stays as it is.
+        with contextlib.suppress(ConfigError):
+            self.config = parse(draft)
+        with contextlib.suppress(ConfigError):
+            self.origin = parse(origin)
+        return self.config != before
+
+    def trained(self) -> None:
+        """Training was started: what was edited so far belongs to the session."""
+        if self.base is not None and not self.needs_new:
+            self.origin = self.config
+
+    # Editing. All of these raise ConfigError and then change nothing.
+
+    def put(self, key: str, value: Any) -> None:
+        """Change one field."""
+        self.config = put(self.config, key, value)
+        if key == PATH or (_personal(key) and key not in self._preset.changes):
+            with contextlib.suppress(ConfigError):
+                self._own = put(self._own, key, value)
+        self._remember_path()
+
+    def turn(self, key: str, by: int) -> None:
+        """Take a field's next value (`by` = 1) or the previous (-1)."""
+        c = CHOICES[key]
+        value = get(self.config, key)
+        if key == PATH and self._own_path:
+            texts = (self._own_path, *BUILTIN_TEXTS)
+            at = texts.index(value) if value in texts else 0
+            self.put(key, texts[(at + by) % len(texts)])
+        else:
+            self.put(key, turn(c, value, by))
+
+    def preset(self, by: int) -> presets.Preset:
+        """Take the next preset, or the previous: the plan of a new session, on the same text and machine."""
+        now, changed = presets.nearest(self.config)
+        at = presets.PRESETS.index(now)
+        # From an edited preset, backwards leads to that preset itself.
+        found = presets.PRESETS[(at if changed and by < 0 else at + by) % len(presets.PRESETS)]
+        self._take(found)
+        return found
+
+    def begin_new(self) -> None:
+        """The plan of a new session: the default, on the same text and machine."""
+        self._take(presets.PRESETS[0])
+
+    def undo(self) -> bool:
+        """Back to the open session as it was before the edits, or without one to the first draft.
+
+        True if that changed anything.
+        """
+        edited = self.edited
+        self._adopt(self.origin or self._first)
+        self.fresh = self.base is None
+        return edited
+
+    @property
+    def edited(self) -> bool:
+        """Whether there is something to take back."""
+        return self.config != (self.origin or self._first) or (self.fresh and self.base is not None)
+
+    # What the edits mean.
+
+    @property
+    def needs_new(self) -> bool:
+        """Whether it can only be trained as a new session."""
+        if self.fresh or self.base is None:
+            return True
+        base = self.base
+        return any(
+            c.applies == "new net" and get(base, c.key) != get(self.config, c.key) for c in CHOICES.values()
+        )
+
+    def changed(self, c: Choice) -> bool:
+        """Whether the field differs from the open session as it was before the edits."""
+        return not self.fresh and self.origin is not None and get(self.origin, c.key) != get(self.config, c.key)
+
+    def mark(self, c: Choice) -> str:
+        """When a change of the field takes effect; empty where there is no session it could act on."""
+        if self.fresh or self.base is None:
+            return ""
+        # Beside a change that needs a new net, none takes effect before that net is trained.
+        return "new net" if self.needs_new and self.changed(c) else c.applies
+
+    def take_pending(self) -> list[tuple[str, Any]]:
+        """What the open session must be told now, each once: fields that need no new net."""
+        if self.base is None or self.needs_new or self.awaiting:
+            return []
+        told = []
+        for key in CHOICES:
+            value = get(self.config, key)
+            if value != self._sent.get(key, get(self.base, key)):
+                self._sent[key] = value
+                told.append((key, value))
+        return told
+
+    def untold(self, key: str) -> None:
+        """The Lab did not take it."""
+        self._sent.pop(key, None)
+
+    def _take(self, preset: presets.Preset) -> None:
+        self.config = preset.config(self._own)
+        self._preset = preset
+        self.fresh = True
+
+    def _adopt(self, config: Config) -> None:
+        """Another configuration altogether; what a preset brought into it is not the person's own."""
+        self.config = config
+        self._preset, _ = presets.nearest(config)
+        own = config.model_dump()
+        for key, value in self._preset.changes.items():
+            if _personal(key) and get(config, key) == value:
+                own[CHOICES[key].section][CHOICES[key].name] = CHOICES[key].default
+        self._own = parse(own)
+        self._remember_path()
+
+    def _remember_path(self) -> None:
+        if self.config.data.path not in BUILTIN_TEXTS:
+            self._own_path = self.config.data.path
+
+
+def _personal(key: str) -> bool:
+    """Whether a preset leaves the field as it is, unless it names it."""
+    return key.startswith("data.") or key in presets.MACHINE

@@ -1,0 +1,388 @@
+"""Build: the network as a form of one-line rows, and as the diagram that follows from it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import psutil
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.timer import Timer
+
+from rnn_tui import presets
+from rnn_tui.app.draft import PATH, Draft
+from rnn_tui.app.pane import Pane
+from rnn_tui.app.panes.build_rows import PRESET, form_rows, preset_line, typed
+from rnn_tui.app.panes.build_text import DraftText
+from rnn_tui.app.panes.build_words import BUILD_HELP
+from rnn_tui.app.widgets.diagram import Diagram, summary
+from rnn_tui.app.widgets.path_field import PathField
+from rnn_tui.app.widgets.row import Form, Line, Lines, Row, Run, wrap
+from rnn_tui.config import CHOICES, Choice, Config, ConfigError, get, show
+from rnn_tui.lab import LabError
+from rnn_tui.model.shapes import diagram, size
+from rnn_tui.symbols import clean_line
+from rnn_tui.views import NetworkView, Phase, Status
+
+PATIENCE = 50
+"""Ticks without a new session, after it was being built, until it counts as interrupted."""
+
+
+class BuildPane(Pane):
+    """A draft of the configuration, edited beside the network that runs; no edit touches trained weights."""
+
+    PANE: ClassVar[str] = "build"
+    TITLE: ClassVar[str] = "Build"
+    HELP: ClassVar[str] = BUILD_HELP
+    DEFAULT_CSS = """
+    BuildPane { layout: vertical; overflow: hidden hidden; }
+    BuildPane #build-body { height: 1fr; }
+    BuildPane #form { width: 42; }
+    BuildPane #diagram { width: 1fr; }
+    BuildPane #about { height: 3; }
+    BuildPane.-wide #form { width: 64; }
+    BuildPane.-narrow #form { width: 1fr; }
+    BuildPane.-narrow #diagram { display: none; }
+    BuildPane.-low #about { height: 2; }
+    """
+
+    def __init__(self, draft: Config | None = None, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self.draft = Draft(draft)
+        self.text = DraftText()
+        self.wrong: tuple[str, str] = ("", "")
+        """Key of the field whose new value was refused, and the sentence that says why."""
+        self._progress = ""
+        self._phase = Phase.EMPTY
+        self._rested = -1
+        self._watching: Timer | None = None
+        self._editor = PathField()
+        self._form = Form(self._editor, id="form")
+        self._diagram = Diagram(id="diagram")
+        self._about = Lines(id="about")
+        self._network: NetworkView | None = None
+
+    def compose(self) -> ComposeResult:
+        yield Horizontal(self._form, self._diagram, id="build-body")
+        yield self._about
+
+    def on_mount(self) -> None:
+        self._form.show_rows(self._rows(), PRESET)
+        self._changed()
+
+    def on_resize(self) -> None:
+        width, height = self.size
+        self.set_class(width < 72, "-narrow")
+        self.set_class(width >= 110, "-wide")
+        self.set_class(height < 16, "-low")
+        self.call_after_refresh(self._draw)
+
+    # What the app asks of a pane
+
+    def shown(self) -> None:
+        self._network = None
+        self._draw()
+
+    def tick(self, status: Status) -> None:
+        if status.phase in (Phase.TRAINING, Phase.VALIDATING) and self._phase not in (Phase.TRAINING, Phase.VALIDATING):
+            self.draft.trained()
+            self._draw()
+        self._phase = status.phase
+        self._follow(status)
+        self._look_at_text(status)
+
+    def _follow(self, status: Status) -> None:
+        """Keep the draft beside the session that is open; also while another pane is shown and one is being built."""
+        if self.draft.awaiting and self._given_up(status):
+            self.draft.refused()
+            self._draw()
+        if status.session and status.config is not None:
+            before = self.draft.session
+            if self.draft.follow(status.session, status.config):
+                if before != self.draft.session:
+                    self.close_field()
+                    self.wrong = ("", "")
+                self._changed()
+            elif before != self.draft.session:
+                self._changed()
+        if not self.draft.awaiting and self._watching is not None:
+            self._watching.stop()
+            self._watching = None
+
+    def allows(self, action: str) -> bool:
+        if action == "undo":
+            return self.draft.edited
+        return super().allows(action)
+
+    def state(self) -> dict[str, Any]:
+        row = self._form.selected
+        return {"row": row.key} if row else {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        row = state.get("row")
+        if isinstance(row, str):
+            self._form.move_to(row)
+            self._draw()
+
+    def help_values(self) -> dict[str, str]:
+        network = self._network_now()
+        values = {"Preset": preset_line(self.draft.config)}
+        c = self._choice
+        if c is not None:
+            values[c.label] = f"{show(get(self.draft.config, c.key))}: {c.help}; {c.range}"
+        data = self.text.data
+        if data is not None:
+            values["Text"] = f"{data.title}: {data.characters:,} characters, {data.vocabulary:,} symbols"
+            values["Parameters"] = f"{network.parameters:,}"
+            values["Memory"] = f"{size(network.memory_bytes)}, {size(network.free_bytes)} are free"
+            values["First loss"] = f"ln {data.vocabulary:,} = {network.first_loss:.4f} nats"
+            for number, notice in enumerate(data.notices, start=1):
+                values[f"About the text {number}"] = notice
+        if network.refusal:
+            values["Can't be built"] = network.refusal
+        for number, warning in enumerate(network.warnings, start=1):
+            values[f"Warning {number}"] = warning
+        return values
+
+    def copy_text(self) -> str:
+        c = self._choice
+        if c is None:
+            return f"# {preset_line(self.draft.config)}\n" + "\n".join(self._settings())
+        return f"--set {c.key}={typed(self.draft.config, c)}"
+
+    def key_hint(self) -> list[tuple[str, str]] | None:
+        if self.editing:
+            complete = [("tab", "complete")] if self._editor.completes else []
+            return [("enter", "accept"), ("escape", "restore"), *complete]
+        return None
+
+    def escape(self) -> bool:
+        if super().escape():
+            self._draw()
+            return True
+        if self.text.stop():
+            self._draw()
+            return True
+        if self.wrong[1]:
+            self.wrong = ("", "")
+            self._draw()
+            return True
+        return False
+
+    # Actions
+
+    def do_up(self) -> None:
+        self._move(-1)
+
+    def do_down(self) -> None:
+        self._move(1)
+
+    def do_left(self) -> None:
+        self._turn(-1)
+
+    def do_right(self) -> None:
+        self._turn(1)
+
+    def do_edit(self) -> None:
+        c = self._choice
+        if c is None or c.kind == "switch":
+            self._turn(1)
+            return
+        self._editor.completes = c.key in (PATH, "data.validation_path", "data.test_path")
+        self.open_field(self._editor, typed(self.draft.config, c))
+        self._form.place_editor()
+        self._draw()
+
+    def do_preset(self) -> None:
+        self._preset(1)
+
+    def do_preset_back(self) -> None:
+        self._preset(-1)
+
+    def do_undo(self) -> None:
+        if self.draft.undo():
+            self._told()
+
+    def begin_new(self) -> None:
+        """The plan of a new session, on the text that was chosen last."""
+        self.close_field()
+        self.wrong = ("", "")
+        self.draft.begin_new()
+        self._form.move_to(PRESET)
+        self._changed()
+
+    def accept(self) -> None:
+        c = self._choice
+        value = self._editor.value
+        self.close_field()
+        if c is not None:
+            wanted = os.path.expanduser(value.strip()) if self._editor.completes else value
+            before = self.draft.config
+            self._try(c.key, lambda: self.draft.put(c.key, wanted))
+            if c.key == PATH and self.draft.config == before and self.text.trouble:
+                self.text.ask(self.lab)
+        self._draw()
+
+    def start(self) -> None:
+        """What space does here while nothing trains: train the draft, as a new session where it has to be one."""
+        if not self.draft.needs_new:
+            self.host.trains()
+            self.lab.train()
+            return
+        refusal = self.text.trouble or self._network_now().refusal
+        if refusal:
+            self.host.say(refusal, error=True)
+        elif self.draft.session:
+            name = clean_line(self.draft.session)
+            self.host.ask(
+                "Train it as a new session?",
+                f"This network is not the one of {name}: its trained weights would not fit. "
+                f"{name} is saved and stays as it is.",
+                [("enter", "train as a new session", self._create)],
+            )
+        else:
+            self._create()
+
+    def _create(self) -> None:
+        if self.lab.status.fault:
+            self.lab.forget_fault()
+        try:
+            self.lab.create(self.draft.config)
+        except LabError as error:
+            self.host.say(str(error), error=True)
+            return
+        self.draft.created()
+        self._rested = -1
+        # Ticks come only while this pane is shown, which training is about to take the place of.
+        self._watching = self.set_interval(0.1, lambda: self._follow(self.lab.status))
+        self.lab.train()
+        self._draw()
+        self.host.trains()
+
+    def _given_up(self, status: Status) -> bool:
+        """Whether the Lab could not build the draft, or was interrupted while it did."""
+        if status.phase is Phase.LOADING:
+            self._rested = 0
+        elif status.fault and status.phase in (Phase.EMPTY, Phase.PAUSED, Phase.FAILED):
+            return True
+        elif self._rested >= 0:
+            self._rested += 1
+        return self._rested > PATIENCE
+
+    def _move(self, by: int) -> None:
+        if self._form.move(by):
+            self.wrong = ("", "")
+            self._draw()
+
+    def _turn(self, by: int) -> None:
+        c = self._choice
+        if c is None:
+            self._preset(by)
+        else:
+            self._try(c.key, lambda: self.draft.turn(c.key, by))
+
+    def _preset(self, by: int) -> None:
+        self._form.move_to(PRESET)
+        self._try(PRESET, lambda: self.draft.preset(by))
+
+    def _try(self, key: str, edit: Any) -> None:
+        """Change the draft; where that can't be, the sentence stands below the field."""
+        try:
+            edit()
+        except ConfigError as error:
+            self.wrong = (key, str(error).removeprefix(f"{key}: "))
+            self._draw()
+            return
+        self._told()
+
+    def _told(self) -> None:
+        """The draft was edited: the open session gets what it can take."""
+        self.wrong = ("", "")
+        for told, value in self.draft.take_pending():
+            try:
+                self.lab.set(told, value)
+            except (ConfigError, LabError) as error:
+                self.draft.untold(told)
+                self.wrong = (told, str(error))
+        self._changed()
+
+    def _look_at_text(self, status: Status) -> None:
+        known = self.lab.data
+        own = status.config.data if status.session and status.config is not None else None
+        news = known is not None and own is not None and own == self.draft.config.data and self.text.know(own, known)
+        if self.text.tick(self.lab) or news:
+            self._network = None
+            self._draw()
+        elif self.text.line() != self._progress:
+            self._draw()
+
+    def _changed(self) -> None:
+        """The draft is another one: find its text, draw."""
+        self.text.want(self.draft.config.data)
+        self._network = None
+        self._draw()
+
+    # Drawing
+
+    @property
+    def _choice(self) -> Choice | None:
+        """The field under the cursor; None on the preset's row."""
+        row = self._form.selected
+        return CHOICES.get(row.key) if row else None
+
+    def _settings(self) -> Iterator[str]:
+        for c in CHOICES.values():
+            if get(self.draft.config, c.key) != c.default:
+                yield f"--set {c.key}={typed(self.draft.config, c)}"
+
+    def _network_now(self) -> NetworkView:
+        if self._network is None:
+            free = int(psutil.virtual_memory().available)
+            self._network = diagram(self.draft.config, self.text.data, free)
+        return self._network
+
+    def _rows(self) -> list[Row]:
+        return form_rows(self.draft, self.text, self.wrong, max(self._form.size.width, 20))
+
+    def _draw(self) -> None:
+        if not self.is_mounted:
+            return
+        self._progress = self.text.line()
+        self._form.show_rows(self._rows())
+        self._diagram.show_network(self._network_now(), self.text.data)
+        self._about.put(self._about_lines())
+
+    def _about_lines(self) -> list[Line]:
+        """The last lines: what the field is, what it may be, when a change takes effect."""
+        width, height = self._about.size
+        if not width:
+            return []
+        c = self._choice
+        if c is None:
+            found, changed = presets.nearest(self.draft.config)
+            name, told = found.name, found.shows + ("; you changed it" if changed else "")
+            if self.draft.session and self.draft.needs_new:
+                told += f"; it would be a new session, u goes back to {clean_line(self.draft.session)}"
+        else:
+            may_be = "" if c.kind == "text" else f"; {c.range}"
+            name, told = c.label, c.help + may_be + self._when(c)
+        lines: list[tuple[Run, ...]] = []
+        for number, row in enumerate(wrap(f"{name}: {told}", width - 2)):
+            head = min(len(name) + 1, len(row)) if not number else 0
+            lines.append(((" " + row[:head], "heading"), (row[head:], "value")))
+        if self.has_class("-narrow"):
+            below = summary(self._network_now(), self.text.data, width)
+            return [Line(line) for line in lines[: max(height - 1, 1)]] + below[:1]
+        blank = [Line()] if len(lines) < height else []
+        return [*blank, *(Line(line) for line in lines)][:height]
+
+    def _when(self, c: Choice) -> str:
+        if not self.draft.mark(c):
+            return ""
+        return {
+            "now": "; a change acts at once",
+            "next run": "; a change acts when training is next started",
+            "new net": "; a change makes a new network",
+        }[self.draft.mark(c)]

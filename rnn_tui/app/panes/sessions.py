@@ -1,0 +1,436 @@
+"""Sessions: the files of the folder, what is in each, and what can be done to one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any, ClassVar
+
+from textual.app import ComposeResult
+from textual.timer import Timer
+from textual.worker import Worker, WorkerState
+
+from rnn_tui import session
+from rnn_tui.app.pane import Pane
+from rnn_tui.app.panes.build import BuildPane
+from rnn_tui.app.panes.build_words import SESSIONS_HELP
+from rnn_tui.app.panes.session_files import read_folder, unsaved_row, write_notes
+from rnn_tui.app.widgets.row import Line, Lines, wrap
+from rnn_tui.app.widgets.session_rows import Entry, SessionRows, detail_lines, facts
+from rnn_tui.lab import LabError
+from rnn_tui.model.shapes import size as bytes_words
+from rnn_tui.symbols import clean_line
+from rnn_tui.views import Phase, SessionRow, Status
+
+LOOK_EVERY = 20
+"""Ticks from one look at the folder to the next."""
+LIST, WORK = "sessions-list", "sessions-work"
+RUNNING = (Phase.TRAINING, Phase.VALIDATING)
+GALLERY = "shipped with the lab"
+ACTIONS_BEFORE_LIST = 50
+"""Keys that are kept for the moment the list is there."""
+
+
+class SessionsPane(Pane):
+    """The sessions of the Lab's folder. Files are read and changed on a thread of their own."""
+
+    PANE: ClassVar[str] = "sessions"
+    TITLE: ClassVar[str] = "Sessions"
+    HELP: ClassVar[str] = SESSIONS_HELP
+    DEFAULT_CSS = """
+    SessionsPane { layout: vertical; overflow: hidden hidden; }
+    SessionsPane #session-columns { height: 1; }
+    SessionsPane #session-rows { height: 1fr; }
+    SessionsPane #session-details { height: 7; }
+    SessionsPane.-low #session-details { height: 3; }
+    """
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self.sessions: tuple[SessionRow, ...] | None = None
+        """None until the folder was read."""
+        self._stamp: Any = None
+        self._ticks = 0
+        self._listing = False
+        self._working = ""
+        """What is being done to a file, in words; empty where nothing is."""
+        self._then: Callable[[], None] | None = None
+        self._waiting: list[str] = []
+        self._wanted = ""
+        self._renaming: tuple[str, str] | None = None
+        self._watching: Timer | None = None
+        self._drawn: tuple[Any, ...] = ()
+        self._columns = Lines(id="session-columns")
+        self._rows = SessionRows(id="session-rows")
+        self._details = Lines(id="session-details")
+
+    def compose(self) -> ComposeResult:
+        yield self._columns
+        yield self._rows
+        yield self._details
+
+    def on_resize(self) -> None:
+        self.set_class(self.size.height < 16, "-low")
+        self.call_after_refresh(self._draw, True)
+
+    # What the app asks of a pane
+
+    def shown(self) -> None:
+        self._look(again=True)
+        self._draw(True)
+
+    def tick(self, status: Status) -> None:
+        self._ticks += 1
+        if self._ticks % LOOK_EVERY == 0:
+            self._look()
+        self._draw()
+
+    def act(self, action: str) -> None:
+        if self.sessions is None and len(self._waiting) < ACTIONS_BEFORE_LIST:
+            # Typed ahead of the list: done when it is there, in their order.
+            self._waiting.append(action)
+            return
+        super().act(action)
+
+    def allows(self, action: str) -> bool:
+        row = self.selected
+        if self.sessions is None:
+            return super().allows(action)
+        if action in ("up", "down"):
+            return len(self._rows.rows) > 1
+        if action == "open":
+            return row is not None and not row.fault and not self._is_open(row)
+        if action == "edit":
+            return row is not None and not row.fault and not row.gallery
+        if action == "delete":
+            return row is not None and not row.gallery
+        if action == "save_as":
+            return row is not None and not row.fault
+        return super().allows(action)
+
+    def label_of(self, action: str) -> str:
+        row = self.selected
+        if action == "save_as" and row is not None and not self._is_open(row):
+            return "copy"
+        return ""
+
+    def state(self) -> dict[str, Any]:
+        return {}
+
+    def help_values(self) -> dict[str, str]:
+        values = {"Folder": str(self.lab.folder.absolute())}
+        row = self.selected
+        if row is not None:
+            values["Session"] = row.name
+            values |= dict(facts(row, self._notes(row), self._is_open(row)))
+        return values
+
+    def copy_text(self) -> str:
+        row = self.selected
+        if row is None or row.fault:
+            return row.fault if row else ""
+        return str(session.path_of(session.gallery_folder() if row.gallery else self.lab.folder, row.name))
+
+    @property
+    def selected(self) -> SessionRow | None:
+        """The session under the cursor."""
+        entry = self._rows.selected
+        return entry.row if entry else None
+
+    # Actions
+
+    def do_up(self) -> None:
+        self._rows.move(-1)
+        self._draw(True)
+
+    def do_down(self) -> None:
+        self._rows.move(1)
+        self._draw(True)
+
+    def do_new(self) -> None:
+        build = self.host.pane("build")
+        if isinstance(build, BuildPane):
+            self.host.go("build")
+            build.begin_new()
+
+    def do_open(self) -> None:
+        row = self.selected
+        if row is None or row.fault or self._is_open(row):
+            return
+        if row.gallery:
+            self._copy_and_open(row.name)
+        else:
+            self.host.say(f"opening {row.name} ...")
+            self.lab.open(row.name)
+
+    def do_save_as(self) -> None:
+        row = self.selected
+        if row is None or row.fault:
+            return
+        if self._is_open(row):
+            self.host.ask_text(
+                f"Save {row.name} as", "A name for the session from now on; the file under the old name stays.",
+                self._free_name(row.name), self._save_as,
+            )  # fmt: skip
+        else:
+            self.host.ask_text(
+                f"Copy {row.name} to", "A name for the copy.", self._free_name(row.name),
+                partial(self._copy_to, row.name),
+            )  # fmt: skip
+
+    def do_edit(self) -> None:
+        row = self.selected
+        if row is None or row.fault or row.gallery:
+            return
+        self.host.ask_text(
+            f"Name of {row.name}", "Letters, digits, dots, dashes and underscores. Then come its notes.", row.name,
+            partial(self._renamed, row),
+        )  # fmt: skip
+
+    def do_delete(self) -> None:
+        row = self.selected
+        if row is None or row.gallery:
+            return
+        if self._is_open(row):
+            trains = self.lab.status.phase in RUNNING
+            self.host.say(
+                f"{row.name} is open{' and trains' if trains else ''}: open another session first, then delete it",
+                error=True,
+            )
+            return
+        steps = f"{row.step:,} steps" if not row.fault else "a file that can't be opened"
+        self.host.ask(
+            f"Delete {row.name}?", f"{steps}, {bytes_words(row.size)}. It can't be brought back.",
+            [("enter", "delete it", partial(self._delete, row.name))],
+        )  # fmt: skip
+
+    # What the actions do
+
+    def _notes(self, row: SessionRow) -> str:
+        return self.lab.notes if self._is_open(row) else row.notes
+
+    def _is_open(self, row: SessionRow) -> bool:
+        return not row.gallery and row.name == self.lab.status.session
+
+    def _free_name(self, name: str) -> str:
+        try:
+            return session.free_name(self.lab.folder, name)
+        except session.SessionError:
+            return name
+
+    def _taken(self, name: str) -> str:
+        """Why no new session can have that name; empty where one can."""
+        try:
+            found = session.find(self.lab.folder, name)
+        except session.SessionError as error:
+            return str(error)
+        return f"there is a session {session.name_of(found)} already; choose another name" if found else ""
+
+    def _save_as(self, name: str) -> str:
+        try:
+            self.lab.save_as(name.strip())
+        except LabError as error:
+            return str(error)
+        self._wanted = name.strip()
+        return ""
+
+    def _copy_to(self, name: str, to: str) -> str:
+        to = to.strip()
+        wrong = self._taken(to)
+        if not wrong:
+            self._wanted = to
+            self._work(f"{name} copied to {to}", partial(session.copy, self.lab.folder, name, to))
+        return wrong
+
+    def _copy_and_open(self, name: str) -> None:
+        to = self._free_name(name)
+
+        def copied() -> None:
+            session.copy(self.lab.folder, name, to)
+
+        self._wanted = to
+        self._work(f"opening a copy of {name}", copied, then=lambda: self.lab.open(to))
+
+    def _delete(self, name: str) -> None:
+        self._work(f"{name} deleted", partial(session.delete, self.lab.folder, name))
+
+    def _renamed(self, row: SessionRow, name: str) -> str:
+        name = name.strip()
+        if name != row.name:
+            wrong = self._taken(name) if name.casefold() != row.name.casefold() else ""
+            if wrong:
+                return wrong
+            if self._is_open(row):
+                wrong = self._rename_open(row.name, name)
+                if wrong:
+                    return wrong
+            else:
+                self._wanted = name
+                self._work(f"{row.name} is now {name}", partial(session.rename, self.lab.folder, row.name, name))
+        # Once this dialog has closed.
+        self.call_next(self._ask_notes, replace(row, name=name), self._is_open(row))
+        return ""
+
+    def _rename_open(self, old: str, name: str) -> str:
+        if old.casefold() == name.casefold():
+            return "only the case would change: choose another name, or open another session first"
+        wrong = self._save_as(name)
+        if not wrong and self._saved(old):
+            self._renaming = (old, name)
+            self._watching = self.set_interval(0.1, self._finish_rename)
+        return wrong
+
+    def _finish_rename(self) -> None:
+        """The open session goes on under its new name once that is saved; only then the old file may go."""
+        status = self.lab.status
+        if self._renaming is None or self._watching is None:
+            return
+        old, name = self._renaming
+        if status.session == name and status.saved_step >= 0 and not status.fault:
+            self._work(f"{old} is now {name}", partial(session.delete, self.lab.folder, old))
+        elif not status.fault:
+            return
+        self._renaming = None
+        self._watching.stop()
+
+    def _saved(self, name: str) -> bool:
+        return any(row.name == name and not row.gallery for row in self.sessions or ())
+
+    def _ask_notes(self, row: SessionRow, is_open: bool) -> None:
+        notes = self._notes(row)
+        # One line to type in: the notes' lines are kept apart by the sign of a line feed.
+        self.host.ask_text(
+            f"Notes on {row.name}", "Whatever you want to remember. Empty: none.", notes.replace("\n", " "),
+            partial(self._note, row.name, notes, is_open),
+        )  # fmt: skip
+
+    def _note(self, name: str, before: str, is_open: bool, text: str) -> str:
+        text = text.strip()
+        if text == before.replace("\n", " ").strip():
+            return ""
+        if is_open:
+            self.lab.set_notes(text)
+            self.lab.save()
+            self.host.say(f"notes on {name} kept")
+        else:
+            self._work(f"notes on {name} kept", partial(write_notes, self.lab.folder, name, text))
+        return ""
+
+    # The thread
+
+    def _look(self, again: bool = False) -> None:
+        """Read the folder if it changed since the last time; `again`: in any case."""
+        if self._listing or self._working or not self.is_attached:
+            return
+        self._listing = True
+        self.run_worker(
+            partial(read_folder, self.lab.folder, None if again else self._stamp),
+            thread=True, group=LIST, name=LIST, exit_on_error=False,
+        )  # fmt: skip
+
+    def _work(self, told: str, call: Callable[[], Any], then: Callable[[], None] | None = None) -> None:
+        """Do something to a file on a thread; say what came of it, read the folder again."""
+        if self._working:
+            # A rename is followed by notes: they wait for it.
+            self.set_timer(0.1, partial(self._work, told, call, then))
+            return
+        self._working = told
+
+        def work() -> str:
+            try:
+                call()
+            except session.SessionError as error:
+                return str(error)
+            return ""
+
+        self._then = then
+
+        self.run_worker(work, thread=True, group=WORK, name=WORK, exit_on_error=False)
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        worker = event.worker
+        if worker.state not in (WorkerState.SUCCESS, WorkerState.ERROR, WorkerState.CANCELLED):
+            return
+        event.stop()
+        failed = worker.error if worker.state is WorkerState.ERROR else None
+        if worker.group == LIST:
+            self._listing = False
+            if worker.state is WorkerState.SUCCESS and worker.result is not None:
+                self._stamp, self.sessions = worker.result
+            elif failed is not None:
+                self.sessions = self.sessions or ()
+                self.host.say(f"the folder can't be listed: {failed}", error=True)
+            self._draw(True)
+            waiting, self._waiting = self._waiting, []
+            for action in waiting:
+                if self.allows(action):
+                    self.act(action)
+        elif worker.group == WORK:
+            told, then = self._working, self._then
+            self._working, self._then = "", None
+            wrong = f"that failed: {failed}" if failed is not None else worker.result or ""
+            if wrong:
+                self._wanted = ""
+            self.host.say(wrong or told, error=bool(wrong))
+            if then is not None and not wrong:
+                then()
+            self._look(again=True)
+
+    # Drawing
+
+    def _entries(self) -> list[Entry]:
+        status = self.lab.status
+        rows = list(self.sessions or ())
+        own = [row for row in rows if not row.gallery]
+        if status.session and status.config is not None and not any(row.name == status.session for row in own):
+            own.insert(0, unsaved_row(status))
+        entries = []
+        for row in own:
+            is_open = row.name == status.session
+            if is_open:
+                row = replace(row, step=status.step, val_loss=status.val_loss)
+            entries.append(Entry(row.name, row, is_open))
+        shipped = [row for row in rows if row.gallery]
+        if shipped:
+            entries.append(Entry("", heading=GALLERY))
+            entries += [Entry(f"/{row.name}", row) for row in shipped]
+        return entries
+
+    def _draw(self, anyway: bool = False) -> None:
+        if not self.is_mounted or not self.size.width:
+            return
+        status = self.lab.status
+        seen = (self.sessions, status.session, status.step, status.val_loss, self._working)
+        if seen == self._drawn and not anyway:
+            return
+        self._drawn = seen
+        self._rows.now = time.time()
+        entries = self._entries()
+        wanted = self._wanted if any(entry.key == self._wanted for entry in entries) else None
+        if wanted:
+            self._wanted = ""
+        if not entries:
+            self._show_empty()
+            return
+        if wanted is None and not self._rows.rows and status.session:
+            wanted = status.session
+        self._rows.choose_columns(entries)
+        self._columns.put([self._rows.heading()])
+        self._rows.show_rows(entries, wanted)
+        row = self.selected
+        if row is not None:
+            width, height = self._details.size
+            self._details.put(detail_lines(row, self._notes(row), self._is_open(row), width, height))
+
+    def _show_empty(self) -> None:
+        self._rows.show_rows(())
+        folder = clean_line(str(self.lab.folder))
+        words = [f"reading {folder} ..."] if self.sessions is None else [
+            f"There are no sessions in {folder} yet.", "", "n begins one: Build opens with a network that is ready, "
+            "and space trains it. It is saved by itself."]  # fmt: skip
+        width = max(self._rows.size.width - 2, 8)
+        self._columns.put([])
+        self._rows.put(Line(((" " + line, "quiet"),)) for part in words for line in (wrap(part, width) or [""]))
+        self._details.put([])

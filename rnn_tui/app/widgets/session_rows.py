@@ -1,0 +1,148 @@
+"""The list of sessions: a session a line, in columns."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+
+from rnn_tui.app.widgets.row import RIGHT, Line, Rows, Run, fit, pad, wrap
+from rnn_tui.model.shapes import size as bytes_words
+from rnn_tui.symbols import clean, clean_line
+from rnn_tui.views import SessionRow, perplexity
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A session in the list, or a heading (no key)."""
+
+    key: str
+    row: SessionRow | None = None
+    open: bool = False
+    heading: str = ""
+
+
+def date_words(seconds: float, now: float) -> str:
+    """When, in at most six columns: `09:14` today, `21 Nov` this year, else the year."""
+    if not math.isfinite(seconds) or seconds <= 0:
+        return "-"
+    then, today = time.localtime(seconds), time.localtime(now)
+    if then[:3] == today[:3]:
+        return time.strftime("%H:%M", then)
+    if then.tm_year == today.tm_year:
+        return f"{then.tm_mday} {time.strftime('%b', then)}"
+    return str(then.tm_year)
+
+
+def perplexity_words(nats: float) -> str:
+    """The perplexity of a loss in four signs; `-` where there is none."""
+    value = perplexity(nats)
+    if math.isnan(value):
+        return "-"
+    return f"{value:.2f}" if value < 100 else f"{value:,.0f}" if value < 1e6 else f"{value:.1e}"
+
+
+Words = Callable[[SessionRow, float], str]
+COLUMNS: tuple[tuple[str, bool, Words], ...] = (
+    ("task", False, lambda row, now: row.task),
+    ("model", False, lambda row, now: row.model),
+    ("steps", True, lambda row, now: f"{row.step:,}"),
+    ("ppl", True, lambda row, now: perplexity_words(row.val_loss)),
+    ("saved", True, lambda row, now: date_words(row.updated, now)),
+    ("size", True, lambda row, now: bytes_words(row.size) if row.size else "-"),
+)
+"""Title, whether it stands at the right, and what stands in it."""
+GIVEN_UP = ("task", "size", "saved", "model", "ppl")
+"""What drops first where there is no room."""
+LONG_NAME = 40
+"""A longer name gives way to the columns."""
+
+
+class SessionRows(Rows[Entry]):
+    """The list: a session a line, in columns as wide as what they hold."""
+
+    now = 0.0
+    columns: tuple[tuple[str, int, bool, Words], ...] = ()
+
+    def choose_columns(self, entries: Sequence[Entry]) -> None:
+        """Choose the columns that fit beside the names, and how wide they are."""
+        rows = [entry.row for entry in entries if entry.row is not None]
+        sound = [row for row in rows if not row.fault]
+        kept = [
+            (title, max([len(title), *(cell_len(words(row, self.now)) for row in sound)]), right, words)
+            for title, right, words in COLUMNS
+        ]
+        name = min(max((cell_len(row.name) for row in rows), default=4), LONG_NAME)
+        for gone in GIVEN_UP:
+            if sum(column[1] + 2 for column in kept) + name + 5 <= self.size.width:
+                break
+            kept = [column for column in kept if column[0] != gone]
+        self.columns = tuple(kept)
+
+    def _name_room(self, width: int) -> int:
+        room = max(width - 3 - sum(column[1] + 2 for column in self.columns), 1)
+        # On a wide screen a line is read more easily when its columns stand close.
+        return min(room, LONG_NAME + 8)
+
+    def heading(self) -> Line:
+        """Names of the columns."""
+        width = self.size.width - 1
+        runs: list[Run] = [("   " + pad("name", self._name_room(width)), "quiet")]
+        runs += [("  " + pad(title, wide, right=right), "quiet") for title, wide, right, _ in self.columns]
+        return Line(tuple(runs))
+
+    def draw_row(self, row: Entry, width: int, selected: bool) -> Line:
+        if row.row is None:
+            return Line(((fit(f" {row.heading} ", width), "heading"),))
+        room = self._name_room(width)
+        under = "cursor" if selected else ""
+        # Without colours the cursor is a sign, and the open session another.
+        mark = ((RIGHT if selected else " ") + ("▸ " if row.open else "  "), "good")
+        called = pad(clean_line(row.row.name), room)
+        if row.row.fault:
+            told = "  " + clean_line(row.row.fault.removeprefix(f"{row.row.name} "))
+            return Line((mark, (called, "quiet"), (fit(told, max(width - 3 - room, 1)), "bad")), under)
+        cells = [
+            ("  " + pad(clean_line(words(row.row, self.now)), wide, right=right), "value")
+            for _, wide, right, words in self.columns
+        ]
+        return Line((mark, (called, "mark" if row.open else "value"), *cells), under)
+
+
+def facts(row: SessionRow, notes: str, is_open: bool) -> list[tuple[str, str]]:
+    """What is known of a session, as label and text, the most wanted first."""
+    if row.fault:
+        return [("Fault", row.fault)]
+    best = f"best {row.best_loss:.3f} nats, perplexity {perplexity_words(row.best_loss)}"
+    loss = best if math.isfinite(row.best_loss) else "not validated yet"
+    busy = [("In use", f"by {row.busy}")] if row.busy and not is_open else []
+    return [
+        *busy,
+        ("Network", f"{row.model}, {row.parameters:,} parameters" if row.parameters else row.model),
+        ("Notes", notes or "none: e writes some"),
+        ("Text", row.source),
+        ("Trained", f"step {row.step:,} of {row.planned:,}, {row.tokens:,} symbols; {loss}"),
+        ("Saved", time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row.updated)) if row.updated else "not yet"),
+    ]
+
+
+def detail_lines(row: SessionRow, notes: str, is_open: bool, width: int, height: int) -> list[Line]:
+    """The facts on at most `height` lines of `width` columns, under the session's name."""
+    name = clean_line(row.name)
+    opened = "  open" if is_open else ""
+    rule = "─" * max(width - cell_len(name) - cell_len(opened) - 3, 0)
+    lines = [Line(((f" {name}", "heading"), (f"{opened} ", "good"), (rule, "dim")))]
+    told = facts(row, notes, is_open)
+    for number, (label, text) in enumerate(told):
+        tone = "bad" if label == "Fault" else "value"
+        # Every fact gets a line; what notes take beyond theirs is what the others leave.
+        most = max(height - len(lines) - (len(told) - number - 1), 1)
+        parts = wrap(clean(text), max(width - 11, 8)) or [""]
+        if len(parts) > most:
+            parts = [*parts[: most - 1], fit(" ".join(parts[most - 1 :]), max(width - 11, 8))]
+        for place, part in enumerate(parts):
+            lines.append(Line(((pad(f" {label}" if not place else "", 10), "quiet"), (part, tone))))
+    return lines[:height]

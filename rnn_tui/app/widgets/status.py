@@ -1,0 +1,140 @@
+"""The first two lines of the screen: what the Lab is doing, and where one is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from rich.cells import cell_len
+
+from rnn_tui.app.actions import PANES
+from rnn_tui.app.widgets.live import Live
+from rnn_tui.app.widgets.row import Line, Run, fit
+from rnn_tui.symbols import clean_line
+from rnn_tui.views import Phase, Status, Unit, in_unit, perplexity
+
+
+def rate(per_second: float) -> str:
+    """Symbols a second in four signs: 950/s, 309k/s, 1.2M/s."""
+    if not math.isfinite(per_second) or per_second <= 0:
+        return ""
+    if per_second < 1000:
+        return f"{per_second:.0f}/s"
+    if per_second < 999_500:
+        return f"{per_second / 1000:.3g}k/s"
+    return f"{per_second / 1e6:.3g}M/s"
+
+
+def duration(seconds: float) -> str:
+    """0:25, 12:03, 3:20:00, 4 days."""
+    if not math.isfinite(seconds) or seconds < 0:
+        return ""
+    whole = round(seconds)
+    if whole >= 172_800:
+        return f"{whole / 86_400:.0f} days"
+    hours, rest = divmod(whole, 3600)
+    minutes, secs = divmod(rest, 60)
+    return f"{hours}:{minutes:02d}:{secs:02d}" if hours else f"{minutes}:{secs:02d}"
+
+
+def number(value: float) -> str:
+    """A loss or perplexity in about four signs."""
+    if math.isnan(value):
+        return ""
+    if math.isinf(value):
+        return ">1e304"
+    return f"{value:.2f}" if abs(value) < 100 else f"{value:.4g}"
+
+
+def precision_name(precision: str) -> str:
+    return {"bfloat16": "bf16", "float32": "f32"}.get(precision, precision)
+
+
+def phase_words(status: Status) -> str:
+    """What goes on, and how far it is: `training 1,900 of 5,000`, `reading x.txt 40 %`."""
+    share = f" {100 * status.progress:.0f} %" if math.isfinite(status.progress) else ""
+    if status.phase is Phase.LOADING:
+        return f"{clean_line(status.doing) or 'loading'}{share}"
+    if status.phase is Phase.EMPTY:
+        return clean_line(status.doing) + share if status.doing else "no session"
+    count = f"{status.step:,} of {status.planned:,}"
+    if status.phase is Phase.VALIDATING:
+        return f"validating{share} {count}"
+    if status.phase is Phase.PAUSED and status.step == 0:
+        return "new, not trained"
+    return f"{status.phase.value} {count}"
+
+
+class StatusLine(Live):
+    """Session, phase, step, loss, perplexity, speed, device. What does not fit drops from the right; badges never."""
+
+    DEFAULT_CSS = """
+    StatusLine { height: 1; background: $panel; }
+    """
+
+    def show(self, status: Status, unit: Unit, *, slow: bool = False, badge: str = "") -> None:
+        """Draw it for a status; `slow`: the line is slow, plots come less often; `badge`: of the moment."""
+        self.put([Line(self._runs(status, unit, slow, badge))])
+
+    def _runs(self, status: Status, unit: Unit, slow: bool, badge: str) -> tuple[Run, ...]:
+        badges: list[Run] = []
+        if status.fault:
+            badges.append(("! " + fit(clean_line(status.fault), 24), "bad"))
+        if not status.exact:
+            badges.append(("approximate", "warn"))
+        if slow:
+            badges.append(("slow line", "warn"))
+        if badge:
+            badges.append((badge, "warn"))
+        name = clean_line(status.session)
+        parts: list[Run] = [(fit(name, max(12, self.size.width // 4)), "mark")] if name else []
+        tone = {Phase.TRAINING: "good", Phase.VALIDATING: "good", Phase.FAILED: "bad"}.get(status.phase, "value")
+        parts.append((phase_words(status), tone))
+        parts.extend((text, "value") for text in self._numbers(status, unit) if text)
+        device = f"{status.device} {precision_name(status.precision)}".strip() if status.session else ""
+        room = max(self.size.width, 1) - 1 - sum(cell_len(text) + 2 for text, _ in badges)
+        runs: list[Run] = [(" ", "")]
+        for text, style in [*parts, (device, "quiet")]:
+            if not text:
+                continue
+            if cell_len(text) > room:
+                if len(runs) < 4 and room > 4:
+                    runs.append((fit(text, room), style))
+                break
+            runs += [(text, style), ("  ", "")]
+            room -= cell_len(text) + 2
+        for text, style in badges:
+            runs += [(text, style), ("  ", "")]
+        return tuple(runs)
+
+    @staticmethod
+    def _numbers(status: Status, unit: Unit) -> Sequence[str]:
+        name, loss = ("val", status.val_loss) if not math.isnan(status.val_loss) else ("train", status.train_loss)
+        if math.isnan(loss):
+            return ()
+        shown = in_unit(loss, unit) if unit != "perplexity" else loss
+        speed = rate(status.tokens_per_second) if status.phase is Phase.TRAINING else ""
+        pace = f"{status.pace:g} steps/s" if status.pace > 0 and status.phase is Phase.TRAINING else ""
+        return (f"{name} {number(shown)}", f"ppl {number(perplexity(loss))}", pace or speed)
+
+
+class PaneNames(Live):
+    """The panes and their numbers; the one that has the keys is marked. In few columns only that one's name stands."""
+
+    DEFAULT_CSS = """
+    PaneNames { height: 1; }
+    """
+
+    def show(self, current: str, also: Sequence[str] = ()) -> None:
+        """`current` has the keys; those in `also` are on the screen beside it."""
+        full = sum(cell_len(f"{key} {name}") + 3 for key, name in PANES.values())
+        runs: list[Run] = [] if full < self.size.width else [(" ", "")]
+        for pane, (key, name) in PANES.items():
+            if full >= self.size.width:
+                here = pane == current
+                runs += [(f"[{key} {name}]" if here else key, "mark" if here else "quiet"), (" ", "")]
+            elif pane == current:
+                runs += [(f"[{key} {name}]", "heading"), (" ", "")]
+            else:
+                runs += [(f" {key} {name} ", "value" if pane in also else "quiet"), (" ", "")]
+        self.put([Line(tuple(runs))])

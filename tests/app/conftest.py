@@ -1,0 +1,91 @@
+"""The app on a screen of a given size, over a Lab without torch."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from rnn_tui.app.app import LabApp
+from rnn_tui.config import Config
+
+from .fakes import FakeLab
+
+Open = Callable[..., AbstractAsyncContextManager[Pilot[None]]]
+
+
+@pytest.fixture(autouse=True)
+def plain_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Settings in a folder of the test's own, colours and UTF-8 whatever the machine has."""
+    folder = tmp_path / "settings"
+    monkeypatch.setenv("RNN_LAB_CONFIG", str(folder))
+    monkeypatch.setenv("RNN_LAB_ASCII", "0")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    return folder
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> FakeLab:
+    return FakeLab(tmp_path / "sessions")
+
+
+@pytest.fixture
+def trained(lab: FakeLab) -> FakeLab:
+    """A Lab whose session has run to step 1,900 once it is opened."""
+    before = lab.open
+
+    def open_and_run(name: str) -> None:
+        before(name)
+        from rnn_tui.views import Phase
+
+        lab.run_to(1900, Phase.PAUSED)
+
+    lab.open = open_and_run  # type: ignore[method-assign]
+    return lab
+
+
+@pytest.fixture
+def shown(lab: FakeLab) -> Open:
+    """`async with shown(session="x", size=(80, 24)) as pilot`; the app is `pilot.app`."""
+
+    @asynccontextmanager
+    async def show(
+        session: str | None = None, size: tuple[int, int] = (80, 24), draft: Config | None = None, lab: Any = lab
+    ) -> AsyncIterator[Pilot[None]]:
+        app = LabApp(lab, session, draft)
+        async with app.run_test(size=size) as pilot:
+            await settle(pilot)
+            yield pilot
+
+    return show
+
+
+async def settle(pilot: Pilot[Any]) -> None:
+    """Until everything that was asked for is drawn."""
+    await pilot.pause()
+    app = pilot.app
+    assert isinstance(app, LabApp)
+    if app.is_running:
+        app.look()
+        await pilot.pause()
+
+
+async def until(pilot: Pilot[Any], reached: Callable[[], bool]) -> None:
+    """Let the app run until something is so; fails after some seconds."""
+    for _ in range(200):
+        if reached():
+            return
+        await pilot.pause(0.05)
+    raise AssertionError("it never came to that")
+
+
+def screen_text(app: Any) -> list[str]:
+    """The rows of the screen as a person sees them, without colours."""
+    width, height = app.size
+    rows = app.screen._compositor.render_strips()
+    assert len(rows) == height
+    return ["".join(segment.text for segment in row)[:width].rstrip() for row in rows]
