@@ -33,8 +33,15 @@ def _safe_sign(code: int) -> str | None:
 
 _TABLE = {
     code: shown
-    for code in (*range(0xA0), 0x061C, 0xFEFF, *range(0x200E, 0x2010), *range(0x2028, 0x202F),
-                 *range(0x2066, 0x206A), *range(0xD800, 0xE000))  # fmt: skip
+    for span in (
+        range(0xA0),
+        (0x061C, 0xFEFF),
+        range(0x200E, 0x2010),
+        range(0x2028, 0x202F),
+        range(0x2066, 0x206A),
+        range(0xD800, 0xE000),
+    )
+    for code in span
     if (shown := _safe_sign(code)) is not None
 }
 

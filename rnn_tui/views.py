@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +40,7 @@ def in_unit(nats: float, unit: Unit) -> float:
     return perplexity(nats) if unit == "perplexity" else nats
 
 
-def frozen(array: NDArray) -> NDArray:
+def frozen(array: NDArray[Any]) -> NDArray[Any]:
     """The array, marked read-only: what crosses to a screen can't be changed there."""
     array.flags.writeable = False
     return array

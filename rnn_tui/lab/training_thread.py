@@ -319,7 +319,7 @@ class TrainingThread:
             self._publish(notice=f"saved as {name}")
 
     def rename(self, name: str) -> None:
-        run, keeper = self._needed()
+        _, keeper = self._needed()
         if keeper.readonly:
             raise LabError(f"it is opened to look at only: {keeper.readonly}")
         self._write()

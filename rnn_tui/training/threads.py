@@ -148,9 +148,8 @@ class ThreadChoice:
             return
         self._since += seconds
         self._slow = self._slow + seconds if seconds > SLOW * self._usual else 0.0
-        if self._slow > max(COLLAPSE_SECONDS, 2 * SLOW * self._usual):
-            self._measure()
-        elif self._since > AGAIN_SECONDS and self._chosen < self.available:
+        collapsed = self._slow > max(COLLAPSE_SECONDS, 2 * SLOW * self._usual)
+        if collapsed or (self._since > AGAIN_SECONDS and self._chosen < self.available):
             self._measure()
 
     def _typical(self) -> dict[int, float]:

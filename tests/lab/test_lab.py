@@ -49,9 +49,7 @@ def test_a_run_from_start_to_the_planned_end(lab: Lab, small: Config, folder: Pa
     assert not [t for t in threading.enumerate() if t.name.startswith("rnn-lab")]
 
 
-def test_losses_are_those_of_the_bare_run_also_while_questions_are_asked(
-    lab: Lab, small: Config, folder: Path
-) -> None:
+def test_losses_are_those_of_the_bare_run_also_while_questions_are_asked(lab: Lab, small: Config, folder: Path) -> None:
     config = put(put(small, "model.dropout", 0.2), "training.steps", 150)
     lab.create(config, "one")
     lab.train()
@@ -86,7 +84,12 @@ def test_pausing_and_reopening_changes_nothing(lab: Lab, small: Config, folder: 
 
 @pytest.mark.parametrize(
     ("goal", "reason", "steps"),
-    [({"steps": 7}, "steps", 7), ({"epochs": 0.1}, "epochs", 16), ({"minutes": 0.0}, "minutes", 0), ({}, "planned", 60)],
+    [
+        ({"steps": 7}, "steps", 7),
+        ({"epochs": 0.1}, "epochs", 16),
+        ({"minutes": 0.0}, "minutes", 0),
+        ({}, "planned", 60),
+    ],
 )
 def test_it_stops_where_it_was_told_and_says_why(
     lab: Lab, small: Config, goal: dict[str, Any], reason: str, steps: int

@@ -1,7 +1,6 @@
-"""Every choice a person can make, defined once: bounds, default, unit, help.
+"""The fields themselves: bounds, default, unit and help of every choice.
 
-The Build pane's form, `--set`, the TOML file, `--help` and the validation messages
-are all drawn from the fields below. A field says when a change of it takes effect:
+A field says when a change of it takes effect:
 
     now        at the next step, also while training runs
     next run   when training is next started
@@ -10,25 +9,16 @@ are all drawn from the fields below. A field says when a change of it takes effe
 
 from __future__ import annotations
 
-import difflib
 import math
-import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
-import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from rnn_tui.symbols import clean_line
 
 Applies = Literal["now", "next run", "new net"]
-Kind = Literal["whole", "number", "switch", "choice", "text"]
 
 BUILTIN_TEXTS = ("builtin:python-docs", "builtin:python-source", "builtin:sentences")
-
-
-class ConfigError(ValueError):
-    """A choice that cannot be: one sentence naming the field, the value and the range."""
 
 
 def _field(
@@ -79,9 +69,7 @@ class _Section(BaseModel):
 class DataConfig(_Section):
     """What is read, and how it is cut into training, validation and test."""
 
-    task: Literal["language"] = _field(
-        "language", "what is learned from the data", label="Task", applies="new net"
-    )
+    task: Literal["language"] = _field("language", "what is learned from the data", label="Task", applies="new net")
     path: str = _field(
         BUILTIN_TEXTS[0],
         "the text to learn: a UTF-8 file (plain or .gz), or one that is built in: " + ", ".join(BUILTIN_TEXTS),
@@ -103,9 +91,7 @@ class DataConfig(_Section):
         unit="%",
         choices=("80/10/10", "90/5/5", "90/10/0", "95/5/0"),
     )
-    symbol: Literal["character"] = _field(
-        "character", "what one timestep reads", label="Symbol", applies="new net"
-    )
+    symbol: Literal["character"] = _field("character", "what one timestep reads", label="Symbol", applies="new net")
     vocabulary_size: int = _field(
         0,
         "keep this many symbols, the most frequent ones; the rest become U+FFFD (0: keep all)",
@@ -228,7 +214,8 @@ class TrainingConfig(_Section):
         ladder=(0.0, 0.5, 0.8, 0.9, 0.95, 0.99, 0.999),
     )  # fmt: skip
     weight_decay: float = _field(
-        0.0, "pull of the weights toward zero (with adamw 0.01 is usual)", label="Weight decay", applies="next run", low=0.0, high=100.0,
+        0.0, "pull of the weights toward zero (with adamw 0.01 is usual)", label="Weight decay",
+        applies="next run", low=0.0, high=100.0,
         ladder=(0.0, 1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 1.0),
     )  # fmt: skip
     schedule: Literal["constant", "step", "cosine", "plateau"] = _field(
@@ -321,190 +308,6 @@ class Config(_Section):
     training: TrainingConfig = TrainingConfig()
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """One field as a form, a help page or a message needs it.
-
-    `ladder` holds the values that left and right step through; `applies` says when a
-    change takes effect; `low`, `high` are inclusive bounds, `above` an exclusive one.
-    """
-
-    key: str
-    section: str
-    name: str
-    label: str
-    kind: Kind
-    default: Any
-    help: str
-    unit: str
-    applies: Applies
-    low: float | None
-    high: float | None
-    above: float | None
-    ladder: tuple[float, ...]
-    choices: tuple[str, ...]
-
-    @property
-    def range(self) -> str:
-        """The allowed values in words."""
-        if self.kind == "choice":
-            return "one of " + ", ".join(self.choices)
-        if self.kind == "switch":
-            return "true or false"
-        if self.kind == "text":
-            return "a text"
-        noun = "a whole number" if self.kind == "whole" else "a number"
-        if self.above is not None:
-            return f"{noun} above {show(self.above)}, at most {show(self.high)}"
-        return f"{noun} from {show(self.low)} to {show(self.high)}"
-
-
-def _kind(annotation: Any) -> Kind:
-    if annotation is bool:
-        return "switch"
-    if annotation is int:
-        return "whole"
-    if annotation is float:
-        return "number"
-    return "choice" if get_args(annotation) else "text"
-
-
-def _describe() -> dict[str, Choice]:
-    found = {}
-    for section, part in Config.model_fields.items():
-        for name, field in part.annotation.model_fields.items():  # type: ignore[union-attr]
-            extra: dict[str, Any] = field.json_schema_extra  # type: ignore[assignment]
-            kind = _kind(field.annotation)
-            found[f"{section}.{name}"] = Choice(
-                key=f"{section}.{name}",
-                section=section,
-                name=name,
-                label=extra["label"],
-                kind=kind,
-                default=field.default,
-                help=field.description or "",
-                unit=extra["unit"],
-                applies=extra["applies"],
-                low=extra["low"],
-                high=extra["high"],
-                above=extra["above"],
-                ladder=tuple(extra["ladder"]),
-                choices=tuple(get_args(field.annotation)) if kind == "choice" else tuple(extra["choices"]),
-            )
-    return found
-
-
-CHOICES: Mapping[str, Choice] = _describe()
-
-
-def choice(key: str) -> Choice:
-    """The field of that name. Raises ConfigError, naming the nearest valid key."""
-    if key in CHOICES:
-        return CHOICES[key]
-    raise ConfigError(f"{key!r} is no field{_nearest(key)}")
-
-
-def _nearest(key: str) -> str:
-    """The closest key, by its whole name or, without a section, by its last part."""
-    close = difflib.get_close_matches(key, CHOICES, n=1, cutoff=0.5)
-    if not close:
-        last = {c.name: c.key for c in CHOICES.values()}
-        close = [last[n] for n in difflib.get_close_matches(key.split(".")[-1], last, n=1, cutoff=0.5)]
-    return f"; the nearest is {close[0]}" if close else "; see rnn-lab train --help"
-
-
-def get(config: Config, key: str) -> Any:
-    """The value of a field by its dotted key."""
-    c = choice(key)
-    return getattr(getattr(config, c.section), c.name)
-
-
-def put(config: Config, key: str, value: Any) -> Config:
-    """The same configuration with one field changed; text is read as the field's kind.
-
-    Raises ConfigError naming the field, the value and the range.
-    """
-    c = choice(key)
-    values = config.model_dump()
-    values[c.section][c.name] = read(c, value)
-    return parse(values)
-
-
-def read(c: Choice, value: Any) -> Any:
-    """A value, or the text a person typed for it, as the field's own type."""
-    if not isinstance(value, str):
-        if c.kind == "whole" and isinstance(value, float) and value.is_integer():
-            return int(value)
-        if isinstance(value, bool) != (c.kind == "switch"):
-            raise _refused(c, value)
-        return value
-    text = value.strip()
-    try:
-        if c.kind == "switch":
-            return {"true": True, "on": True, "yes": True, "1": True,
-                    "false": False, "off": False, "no": False, "0": False}[text.lower()]  # fmt: skip
-        if c.kind == "whole":
-            return int(text.replace(",", "").replace("_", ""))
-        if c.kind == "number":
-            number = float(text)
-            if not math.isfinite(number):
-                raise ValueError
-            return number
-    except (ValueError, KeyError):
-        raise _refused(c, value) from None
-    return text.lower() if c.kind == "choice" else text
-
-
-def _refused(c: Choice, value: Any) -> ConfigError:
-    shown = repr(value) if isinstance(value, str) else str(value)
-    return ConfigError(f"{c.key}: {_short(shown)} is not {c.range}")
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def parse(values: Any) -> Config:
-    """A configuration from nested mappings (a TOML file, JSON of a session).
-
-    Raises ConfigError for an unknown section or key (naming the nearest) and for a
-    value out of its range.
-    """
-    if not isinstance(values, Mapping):
-        raise ConfigError("a configuration is made of the sections data, model and training")
-    sections: dict[str, dict[str, Any]] = {}
-    for section, entries in values.items():
-        if section not in Config.model_fields:
-            close = difflib.get_close_matches(str(section), Config.model_fields, n=1)
-            hint = f"; the nearest is [{close[0]}]" if close else _nearest(str(section))
-            raise ConfigError(f"[{_short(str(section))}] is no section{hint}")
-        if not isinstance(entries, Mapping):
-            raise ConfigError(f"[{section}] must be a table of fields")
-        sections[section] = {
-            str(name): read(choice(f"{section}.{name}"), value) for name, value in entries.items()
-        }
-    try:
-        config = Config.model_validate(sections)
-    except ValidationError as error:
-        first = error.errors()[0]
-        c = CHOICES[".".join(str(part) for part in first["loc"][:2])]
-        if first["type"] == "value_error":
-            raise ConfigError(f"{c.key}: {first['ctx']['error']}") from None
-        raise _refused(c, first["input"]) from None
-    _together(config)
-    return config
-
-
-def _together(config: Config) -> None:
-    """What no field can know alone."""
-    model = config.model
-    if model.tied and model.embedding_size != model.hidden_size:
-        raise ConfigError(
-            f"model.tied: tied weights need embedding_size = hidden_size; "
-            f"they are {model.embedding_size} and {model.hidden_size}"
-        )
-
-
 def split_percent(text: str) -> tuple[float, float, float]:
     """`"90/5/5"` as percents of training, validation and test that add up to 100."""
     try:
@@ -517,7 +320,7 @@ def split_percent(text: str) -> tuple[float, float, float]:
         or abs(sum(parts) - 100) > 1e-6
         or parts[0] <= 0
     ):
-        raise ValueError(f"{_short(repr(text))} is not a split; write percents that add up to 100, as 90/5/5")
+        raise ValueError(f"{shorten(repr(text))} is not a split; write percents that add up to 100, as 90/5/5")
     return parts[0], parts[1], parts[2] if len(parts) == 3 else 0.0
 
 
@@ -528,86 +331,11 @@ def schedule_points(text: str) -> tuple[float, ...]:
     except ValueError:
         points = ()
     if not points or not all(math.isfinite(p) and p > 0 for p in points):
-        raise ValueError(f"{_short(repr(text))} is not a list of points; write numbers above 0, as 0.5,0.75")
+        raise ValueError(f"{shorten(repr(text))} is not a list of points; write numbers above 0, as 0.5,0.75")
     return points
 
 
-def load_toml(path: Path) -> Config:
-    """A configuration from a TOML file. Raises ConfigError naming the file."""
-    try:
-        if path.stat().st_size > 1_000_000:
-            raise ConfigError(f"{path}: too large for a configuration (1 MB at most)")
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror or error}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError(f"{path}: not TOML: {error}") from None
-    try:
-        return parse(values)
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
-
-
-def to_toml(config: Config) -> str:
-    """The configuration as a TOML file that `load_toml` reads back."""
-    return tomli_w.dumps(config.model_dump())
-
-
-def differences(old: Config, new: Config) -> Iterator[Choice]:
-    """The fields in which two configurations differ."""
-    for c in CHOICES.values():
-        if get(old, c.key) != get(new, c.key):
-            yield c
-
-
-def turn(c: Choice, value: Any, by: int) -> Any:
-    """The neighbour of a value: what left (`by` = -1) and right (+1) in the form choose."""
-    if c.kind == "switch":
-        return not value
-    if c.choices and c.kind in ("choice", "text"):
-        if value not in c.choices:
-            return c.choices[0 if by > 0 else -1]
-        return c.choices[(c.choices.index(value) + by) % len(c.choices)]
-    if not c.ladder:
-        return value
-    if by > 0:
-        above = [step for step in c.ladder if step > value * (1 + 1e-9) + 1e-12]
-        chosen = above[0] if above else value
-    else:
-        below = [step for step in c.ladder if step < value * (1 - 1e-9) - 1e-12]
-        chosen = below[-1] if below else value
-    return int(chosen) if c.kind == "whole" else float(chosen)
-
-
-def visible(c: Choice, config: Config) -> bool:
-    """Whether a control does anything in this configuration: what does nothing is not shown."""
-    if c.kind == "choice" and len(c.choices) < 2:
-        return False
-    model, training = config.model, config.training
-    match c.key:
-        case "model.nonlinearity":
-            return model.cell == "rnn"
-        case "model.forget_bias":
-            return model.cell == "lstm"
-        case "model.locked_dropout":
-            return model.dropout > 0
-        case "model.recurrent_dropout" | "model.initial_state":
-            return model.cell != "feedforward"
-        case "training.momentum":
-            return training.optimizer == "sgd"
-        case "training.schedule_points":
-            return training.schedule in ("step", "plateau")
-        case "training.schedule_factor":
-            return training.schedule in ("step", "plateau")
-    return True
-
-
-def show(value: Any) -> str:
-    """A value as a person reads it: 5,000, 0.002, on, off."""
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if isinstance(value, int) or (isinstance(value, float) and value.is_integer() and 1 < abs(value) < 1e15):
-        return f"{int(value):,}"
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return str(value)
+def shorten(text: str) -> str:
+    """At most 60 characters of what a person wrote, on one line and safe for a terminal."""
+    text = clean_line(text[:61])
+    return text if len(text) <= 60 else text[:57] + "..."
