@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from rnn_tui import session
-from rnn_tui.config import Config
+from rnn_tui.config import Config, put
 from rnn_tui.data.text import Corpus, DataError, check_length, read_corpus
 from rnn_tui.data.vocabulary import Vocabulary
 from rnn_tui.lab.answers import Frozen
@@ -60,9 +60,16 @@ def reopen(found: session.SessionFile, working: Working, interrupted: Callable[[
     corpus, fault = _text_of(found, working, interrupted)
     _check_memory(found.config, corpus.view if corpus else None)
     load_engine()
+    from rnn_tui.training.precision import DeviceError
     from rnn_tui.training.run import Run
 
-    run = Run(found.config, Vocabulary(found.symbols), corpus)
+    try:
+        run = Run(found.config, Vocabulary(found.symbols), corpus)
+    except DeviceError as error:
+        # A session of another machine opens here too; it says so, and is not promised to be exact.
+        fault = f"{error}: it is set to auto here" if not fault else fault
+        config = put(put(found.config, "training.device", "auto"), "training.precision", "auto")
+        run = Run(config, Vocabulary(found.symbols), corpus)
     exact = run.restore(found.tensors, found.progress, found.resolved, list(found.samples))
     return Reopened(run, fault, exact)
 

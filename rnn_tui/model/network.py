@@ -131,8 +131,9 @@ class Network(nn.Module):
 def _mask(shape: tuple[int, ...], rate: float, like: Tensor, generator: torch.Generator) -> Tensor:
     """Inverted dropout: 0 with probability `rate`, else 1 / (1 - rate)."""
     kept = 1.0 - rate
-    mask = torch.empty(shape, dtype=like.dtype, device=like.device)
-    return mask.bernoulli_(kept, generator=generator).div_(kept)
+    # Drawn where the generator is, so that a run's masks are the same on every device.
+    mask = torch.empty(shape, dtype=like.dtype, device=generator.device)
+    return mask.bernoulli_(kept, generator=generator).div_(kept).to(like.device)
 
 
 def detach(state: State) -> State:
