@@ -207,7 +207,10 @@ class Lab:
     def close(self, save: bool = True, timeout: float = 10.0) -> bool:
         """Stop, save what is not saved, join the threads. False if a thread did not end in time."""
         ended = self._trains.close(save, timeout)
-        return self._answers.close(timeout) and ended
+        ended = self._answers.close(timeout) and ended
+        if ended:
+            self._trains.release()
+        return ended
 
     def __enter__(self) -> Lab:
         return self

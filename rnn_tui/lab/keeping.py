@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,17 @@ from rnn_tui.session.names import refuse_taken
 
 # Saving may take this share of the time at most: a slow disk stretches the autosave.
 SAVING_SHARE = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """All that a session keeps, copied at the border of a step; copies are numbered as they were made."""
+
+    file: session.SessionFile
+    mark: tuple[Any, ...]
+    """Stands for the contents: equal marks, equal files."""
+    step: int
+    number: int
 
 
 class Keeper:
@@ -29,6 +41,7 @@ class Keeper:
         """Why the last save failed; empty if it did not."""
         self.saved_step = -1
         self._saved: Any = None
+        self._last = 0
         self._lock: session.Lock | None = None
         self._stamp: session.Stamp | None = None
         self._writing = threading.Lock()
@@ -105,12 +118,17 @@ class Keeper:
     def due(self) -> bool:
         return not self.readonly and time.monotonic() >= self._due
 
-    def write(self, file: session.SessionFile, mark: Any, step: int) -> bool:
-        """Write the file; False, with `fault` set, if that failed. The file before it then still stands."""
+    def write(self, kept: Kept, *, always: bool = False) -> bool:
+        """Write a copy; False, with `fault` set, if that failed. The file before it then still stands.
+
+        A copy that is older than what was written, or no different, is passed over.
+        """
         with self._writing:
+            if kept.number < self._last or (kept.mark == self._saved and not always):
+                return True
             started = time.monotonic()
             try:
-                self._stamp = session.save(self.path, file, expect=self._stamp, new=self._stamp is None)
+                self._stamp = session.save(self.path, kept.file, expect=self._stamp, new=self._stamp is None)
             except session.SessionError as error:
                 if error.stamp is not None:
                     self._stamp = error.stamp
@@ -119,7 +137,7 @@ class Keeper:
             finally:
                 self._seconds = time.monotonic() - started
             self.fault = ""
-            self._saved, self.saved_step = mark, step
+            self._saved, self._last, self.saved_step = kept.mark, kept.number, kept.step
             return True
 
     def release(self) -> None:

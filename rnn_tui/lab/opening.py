@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from rnn_tui.data.text import Corpus, DataError, check_length, read_corpus
 from rnn_tui.data.vocabulary import Vocabulary
 from rnn_tui.lab.answers import Frozen
 from rnn_tui.lab.asking import LabError
+from rnn_tui.lab.keeping import Kept
 from rnn_tui.model.shapes import diagram
 from rnn_tui.views import DataView
 
@@ -39,7 +41,7 @@ def build(config: Config, working: Working, interrupted: Callable[[], bool]) -> 
     """A new run, at step 0. Raises DataError, LabError, or DeviceError."""
     corpus = read_corpus(config.data, working, interrupted)
     check_length(corpus, config.training.batch_size, config.training.sequence_length)
-    _check_memory(config, corpus.view)
+    check_memory(config, corpus.view)
     load_engine()
     from rnn_tui.training.run import Run
 
@@ -58,7 +60,7 @@ class Reopened:
 def reopen(found: session.SessionFile, working: Working, interrupted: Callable[[], bool]) -> Reopened:
     """The run that a file was written of. Raises LabError or DeviceError."""
     corpus, fault = _text_of(found, working, interrupted)
-    _check_memory(found.config, corpus.view if corpus else None)
+    check_memory(found.config, corpus.view if corpus else None)
     load_engine()
     from rnn_tui.training.precision import DeviceError
     from rnn_tui.training.run import Run
@@ -67,7 +69,7 @@ def reopen(found: session.SessionFile, working: Working, interrupted: Callable[[
         run = Run(found.config, Vocabulary(found.symbols), corpus)
     except DeviceError as error:
         # A session of another machine opens here too; it says so, and is not promised to be exact.
-        fault = f"{error}: it is set to auto here" if not fault else fault
+        fault = fault or f"{error}: it is set to auto here"
         config = put(put(found.config, "training.device", "auto"), "training.precision", "auto")
         run = Run(config, Vocabulary(found.symbols), corpus)
     exact = run.restore(found.tensors, found.progress, found.resolved, list(found.samples))
@@ -92,7 +94,8 @@ def _text_of(
     return corpus, ""
 
 
-def _check_memory(config: Config, data: DataView | None) -> None:
+def check_memory(config: Config, data: DataView | None) -> None:
+    """Raises LabError, with the estimate and what is free, for a network that can't be built here."""
     refusal = diagram(config, data, psutil.virtual_memory().available).refusal
     if refusal:
         raise LabError(f"this network can't be built here: {refusal}")
@@ -115,13 +118,7 @@ def freeze(run: Run, best: bool) -> Frozen:
     return Frozen(network, run.vocabulary, passages, part, step, run.weights_version)
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """All that a session keeps, copied at the border of a step."""
-
-    file: session.SessionFile
-    mark: tuple[Any, ...]
-    step: int
+_numbers = itertools.count(1)
 
 
 def mark(run: Run, view: dict[str, Any], notes: str) -> tuple[Any, ...]:
@@ -144,4 +141,4 @@ def copy_of(run: Run, view: dict[str, Any], notes: str) -> Kept:
         view=dict(view),
         notes=notes,
     )
-    return Kept(file, mark(run, view, notes), run.progress.step)
+    return Kept(file, mark(run, view, notes), run.progress.step, next(_numbers))

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rnn_tui import session
-from rnn_tui.config import CHOICES, Config, ConfigError
+from rnn_tui.config import CHOICES, Config, ConfigError, put
 from rnn_tui.data.source import DataError
 from rnn_tui.lab import opening
 from rnn_tui.lab.answers import Frozen
 from rnn_tui.lab.asking import AnsweringThread, LabError
 from rnn_tui.lab.board import Board, Goal
-from rnn_tui.lab.keeping import Keeper
+from rnn_tui.lab.keeping import Keeper, Kept
 from rnn_tui.lab.mailbox import Interrupted, Mailbox
 from rnn_tui.views import Phase
 
@@ -59,6 +59,7 @@ class TrainingThread:
         self._pace = self._next_step = 0.0
         self._frozen: dict[bool, Frozen] = {}
         self._save_at_close = True
+        self._to_write: Kept | None = None
 
     def frozen_model(self, best: bool) -> Frozen:
         """A copy of the newest (or best) weights as they are at the border of a step. Raises LabError.
@@ -71,10 +72,12 @@ class TrainingThread:
         """Finish the step under way, save what is not saved, join. False if it did not end in time."""
         if not self.mailbox.closing:
             self._save_at_close = save
-        ended = self.mailbox.close(timeout)
-        if ended and self._keeper is not None:
+        return self.mailbox.close(timeout)
+
+    def release(self) -> None:
+        """Let go of the session, once nobody writes any more."""
+        if self._keeper is not None:
             self._keeper.release()
-        return ended
 
     # -- the thread -------------------------------------------------------------------
 
@@ -92,6 +95,7 @@ class TrainingThread:
     def _leave(self) -> None:
         if self._save_at_close and self._run is not None:
             self._guarded(self._write)
+        self._publish(self._resting())
 
     def _guarded(self, call: Callable[[], object]) -> bool:
         """Nothing that goes wrong ends the thread: it is told in one sentence, and logged."""
@@ -274,6 +278,7 @@ class TrainingThread:
             self._later[key] = value
             self._publish(notice=f"{CHOICES[key].label} takes effect when training is next started")
             return
+        opening.check_memory(put(run.config, key, value), self.board.data)
         run.change(key, value)
         self._publish()
         self._show_all()
@@ -446,8 +451,9 @@ class TrainingThread:
         new = keeper.unsaved(opening.mark(run, self.view_state, self.notes))
         if not always and (not new or run.progress.step == 0):
             return True
-        kept = opening.copy_of(run, self.view_state, self.notes)
-        saved = keeper.write(kept.file, kept.mark, kept.step)
+        # Newer than what waits for the answering thread, which may drop it.
+        self._to_write = None
+        saved = keeper.write(opening.copy_of(run, self.view_state, self.notes), always=always)
         self._publish()
         return saved
 
@@ -459,10 +465,14 @@ class TrainingThread:
         keeper.start_clock(run.config.training.autosave_seconds)
         if not keeper.unsaved(opening.mark(run, self.view_state, self.notes)):
             return
-        kept = opening.copy_of(run, self.view_state, self.notes)
+        # One slot: while a save waits behind a long answer, only the newest copy is kept for it.
+        self._to_write = opening.copy_of(run, self.view_state, self.notes)
 
         def write() -> None:
-            if not keeper.write(kept.file, kept.mark, kept.step):
+            kept, self._to_write = self._to_write, None
+            if kept is None:
+                return
+            if not keeper.write(kept):
                 log.error("saving failed: %s", keeper.fault)
             self.mailbox.command(self._publish)
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rnn_tui.config import CHOICES, Config, get, put, show
-from rnn_tui.data.text import Corpus
+from rnn_tui.data.text import Corpus, check_length
 from rnn_tui.data.vocabulary import Vocabulary
 from rnn_tui.generation import Writer, start_symbol
 from rnn_tui.model.initial import fill
@@ -197,7 +197,8 @@ class Run:
     def change(self, key: str, value: Any) -> None:
         """Set a field that may change within a session; the change is kept in the history.
 
-        Raises ConfigError; ValueError for a field of a new net.
+        Raises ConfigError, DataError where the text is too short for it, RunError for a field
+        of a new net.
         """
         old, config = get(self.config, key), put(self.config, key, value)
         new = get(config, key)
@@ -205,6 +206,8 @@ class Run:
             return
         if CHOICES[key].applies == "new net":
             raise RunError(f"{key} can't change in a session: its weights would no longer fit")
+        if self.corpus is not None:
+            check_length(self.corpus, config.training.batch_size, config.training.sequence_length)
         self.progress.events.append({"step": self.progress.step, "field": key, "from": old, "to": new})
         del self.progress.events[:-1000]
         before, self.config = self.config, config
