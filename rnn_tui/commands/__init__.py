@@ -1,0 +1,1 @@
+"""What each verb of `rnn-lab` does, without a screen."""

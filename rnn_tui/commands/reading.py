@@ -1,0 +1,317 @@
+"""`eval`, `generate` and `trace`: what a trained network makes of a text."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rnn_tui.commands.arguments import Best, Json, SessionName, folder_of, frozen_network, read_session
+from rnn_tui.commands.errors import DONE, Failed, WrongArguments, arguments
+from rnn_tui.commands.output import Progress, number, print_json, say, table
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from rnn_tui.session import SessionFile
+
+PARTS = ("train", "validation", "test")
+PIECE = 1 << 20
+FLUSH_EVERY = 0.05
+
+
+def evaluate(
+    ctx: typer.Context,
+    name: SessionName,
+    data: Annotated[
+        str | None, typer.Option("--data", metavar="PATH", help="Another text, read whole (plain or .gz).")
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option("--split", metavar="PART", help="train, validation or test; default validation.")
+    ] = None,
+    best: Best = False,
+    as_json: Json = False,
+) -> int:
+    """Score a session on a part of its text, or on another text: loss in nats, bits, perplexity.
+
+    N symbols are read as one stream from h_0 and make N-1 predictions.
+    """
+    if data is not None and split is not None:
+        raise WrongArguments("another text is read whole; --data --split; leave one of them out")
+    if split is not None and split not in PARTS:
+        raise WrongArguments(f"{split[:60]!r} is no part of a text; --split; choose one of {', '.join(PARTS)}")
+    found = read_session(folder_of(ctx), name)
+    with Progress() as progress:
+        if data is not None:
+            with arguments():
+                ids, unknown = other_text(data, found.symbols, progress)
+            where = data
+        else:
+            where = split or "validation"
+            ids, unknown = own_text(found, where, progress)
+        if len(ids) < 2:
+            raise WrongArguments(f"fewer than two known symbols predict nothing; {where}; choose a longer text or part")
+        network = frozen_network(found, best)
+        from rnn_tui.tasks.language import score
+        from rnn_tui.views import LN2, perplexity
+
+        loss, tokens = score(network, ids, working=lambda share: progress.share(share, "scoring"))
+    values = {
+        "loss": loss, "bits": loss / LN2, "perplexity": perplexity(loss), "tokens": tokens, "unknown": unknown,
+    }  # fmt: skip
+    if as_json:
+        print_json(values)
+    else:
+        for key in ("loss", "bits", "perplexity"):
+            print(f"{key:11} {number(values[key], '.4f')}")
+        print(f"{'tokens':11} {tokens:,}\n{'unknown':11} {unknown:,}")
+    return DONE
+
+
+def own_text(found: SessionFile, part: str, progress: Progress) -> tuple[NDArray[Any], int]:
+    """The ids (N) of a part of the text that a session was trained on, and how many are U+FFFD.
+
+    Raises Failed where the text is not what it was.
+    """
+    from rnn_tui.data.text import DataError, read_corpus
+
+    try:
+        corpus = read_corpus(found.config.data, progress.share)
+    except DataError as error:
+        raise Failed(f"{error} (or name a text with --data)") from None
+    kept = found.resolved.get("corpus_sha256", corpus.sha256)
+    if corpus.symbols != found.symbols or corpus.sha256 != kept:
+        raise Failed(
+            f"this is not the text any more that the session was trained on; {found.config.data.path}; "
+            "put the old one back, or name a text with --data"
+        )
+    ids = {"train": corpus.train, "validation": corpus.validation, "test": corpus.test}[part]
+    if len(ids) < 2:
+        raise WrongArguments(
+            f"the {part} part is empty: the split is {found.config.data.split}; --split {part}; "
+            "choose another part, or name a text with --data"
+        )
+    return ids, _replaced(ids, found.symbols)
+
+
+def _replaced(ids: NDArray[Any], symbols: tuple[str, ...]) -> int:
+    import numpy as np
+
+    from rnn_tui.symbols import REPLACEMENT
+
+    if REPLACEMENT not in symbols:
+        return 0
+    at = symbols.index(REPLACEMENT)
+    return sum(int(np.count_nonzero(ids[k : k + PIECE] == at)) for k in range(0, len(ids), PIECE))
+
+
+def other_text(path: str, symbols: tuple[str, ...], progress: Progress) -> tuple[NDArray[Any], int]:
+    """A whole text as ids (N) of a session's vocabulary, mapped from disk, and how many are not in it.
+
+    Those are read as U+FFFD where the vocabulary has it, and left out where it has not.
+    Raises DataError.
+    """
+    import numpy as np
+
+    from rnn_tui.data.builtin import builtin_source
+    from rnn_tui.data.encoding import encode
+    from rnn_tui.data.source import FileSource, Watch
+    from rnn_tui.symbols import REPLACEMENT
+
+    source = builtin_source(path) if path.startswith("builtin:") else FileSource(path, "--data")
+    try:
+        text = encode(source, Watch(progress.share, lambda: False), symbols="".join(symbols))
+    finally:
+        source.close()
+    if len(text.symbols) == len(symbols):
+        return text.ids, _replaced(text.ids, symbols)
+    # The encoding has U+FFFD in addition: it is left out, and what comes after it moves down.
+    at = text.symbols.index(REPLACEMENT)
+    with tempfile.TemporaryFile() as file:
+        kept = 0
+        for k in range(0, len(text.ids), PIECE):
+            piece = text.ids[k : k + PIECE]
+            piece = piece[piece != at]
+            piece = piece - (piece > at).astype(piece.dtype)
+            file.write(np.ascontiguousarray(piece).data)
+            kept += len(piece)
+        file.flush()
+        ids: NDArray[Any] = np.memmap(file, text.ids.dtype, "r", shape=(kept,)) if kept else text.ids[:0]
+    return ids, len(text.ids) - kept
+
+
+def generate(
+    ctx: typer.Context,
+    name: SessionName,
+    prompt: Annotated[str, typer.Option("--prompt", metavar="T", help="What it goes on from.")] = "",
+    length: Annotated[int, typer.Option("--length", metavar="N", min=0, help="Symbols to write.")] = 300,
+    temperature: Annotated[
+        float, typer.Option("--temperature", metavar="X", help="Divides the logits; 0 takes the likeliest, always.")
+    ] = 1.0,
+    top_k: Annotated[
+        int, typer.Option("--top-k", metavar="K", help="Draw from the K likeliest symbols only; 0: from all.")
+    ] = 0,
+    top_p: Annotated[
+        float,
+        typer.Option("--top-p", metavar="P", help="Draw from the likeliest symbols that together reach P."),
+    ] = 1.0,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="N", min=0, max=2**63 - 1, help="The same seed writes the same text.")
+    ] = 1,
+    best: Best = False,
+) -> int:
+    """Write: the prompt, exactly N symbols after it, a newline."""
+    found = read_session(folder_of(ctx), name)
+    from rnn_tui.data.vocabulary import Vocabulary
+
+    vocabulary = Vocabulary(found.symbols)
+    tokens, unknown = vocabulary.encode(prompt)
+    network = frozen_network(found, best, threads=1)
+    from rnn_tui.generation import Writer, check, start_symbol
+
+    try:
+        check(temperature, top_k, top_p)
+    except ValueError as error:
+        raise WrongArguments(str(error)) from None
+    if unknown:
+        say(_about_unknown(unknown, "prompt", vocabulary))
+    writer = Writer(
+        network, tokens, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed,
+        start=start_symbol(found.symbols), candidates=1,
+    )  # fmt: skip
+    out = _Text()
+    out.write(prompt)
+    try:
+        for _ in range(length):
+            out.write(found.symbols[next(writer).token])
+    except ValueError as error:
+        raise Failed(str(error)) from None
+    out.write("\n")
+    out.flush()
+    return DONE
+
+
+def _about_unknown(count: int, text: str, vocabulary: Any) -> str:
+    from rnn_tui.symbols import REPLACEMENT
+
+    read = "read as U+FFFD" if REPLACEMENT in vocabulary else "left out"
+    return f"not in the vocabulary, so {read}: {count:,} of the {text}'s symbols"
+
+
+class _Text:
+    """Text as it is written: on a terminal cleaned and at once, elsewhere as it is."""
+
+    def __init__(self) -> None:
+        self._screen = sys.stdout.isatty()
+        self._flushed = 0.0
+
+    def write(self, text: str) -> None:
+        if self._screen:
+            from rnn_tui.symbols import clean
+
+            sys.stdout.write(clean(text))
+        else:
+            sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
+        now = time.monotonic()
+        if now - self._flushed >= FLUSH_EVERY:
+            self.flush()
+            self._flushed = now
+
+    def flush(self) -> None:
+        sys.stdout.flush()
+        if not self._screen:
+            sys.stdout.buffer.flush()
+
+
+def trace(
+    ctx: typer.Context,
+    name: SessionName,
+    text: Annotated[str, typer.Option("--text", metavar="T", help="What it reads.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE.npz", help="Write the arrays to a NumPy file.")
+    ] = None,
+    best: Best = False,
+    as_json: Json = False,
+) -> int:
+    """Every state and gate while the network reads a text.
+
+    tokens (T), logits (T, V; after reading t), loss (T; loss[t] = -ln p(token t+1), the last
+    NaN), layer0.h (T, H), layer0.c, layer0.i f g o (LSTM) or layer0.r z n (GRU), and so on.
+    """
+    if not text:
+        raise WrongArguments("there is nothing to read; --text; give at least one symbol")
+    found = read_session(folder_of(ctx), name)
+    from rnn_tui.data.vocabulary import Vocabulary
+
+    vocabulary = Vocabulary(found.symbols)
+    tokens, unknown = vocabulary.encode(text)
+    if not len(tokens):
+        raise WrongArguments("none of its symbols is in the vocabulary; --text; give another text")
+    if unknown:
+        say(_about_unknown(unknown, "text", vocabulary))
+    network = frozen_network(found, best, threads=1)
+    from rnn_tui.inspection.trace import trace as trace_text
+
+    traced = trace_text(network, tokens)
+    arrays: dict[str, NDArray[Any]] = {"tokens": traced.tokens, "logits": traced.logits, "loss": traced.loss}
+    for k, layer in enumerate(traced.layers):
+        arrays |= {f"layer{k}.{key}": values for key, values in layer.items()}
+    if out is not None:
+        write_npz(out, arrays)
+        say(f"{len(tokens):,} timesteps written to {out}")
+    if as_json:
+        print_json({key: values.tolist() for key, values in arrays.items()})
+    elif out is None:
+        print(_readable(arrays, found.symbols))
+    return DONE
+
+
+def write_npz(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write arrays to a file so that at every instant a whole one, or none, has its name. Raises OSError."""
+    import numpy as np
+
+    if path.is_dir():
+        raise WrongArguments(f"this is a folder, not a file; --out {path}; name a file in it")
+    if not path.parent.is_dir():
+        raise WrongArguments(f"there is no folder {path.parent}; --out {path}; make it, or name another place")
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".tmp", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            # mkstemp's files are for the owner alone; this one is to be like any other.
+            umask = os.umask(0)
+            os.umask(umask)
+            os.fchmod(descriptor, 0o666 & ~umask)
+            np.savez(file, allow_pickle=False, **arrays)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _readable(arrays: Mapping[str, NDArray[Any]], symbols: tuple[str, ...]) -> str:
+    import numpy as np
+
+    from rnn_tui.symbols import sign
+    from rnn_tui.views import LN2
+
+    tokens, logits, loss = arrays["tokens"], arrays["logits"], arrays["loss"]
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    top = logits.argmax(axis=1)
+    p = shifted[np.arange(len(top)), top] / shifted.sum(axis=1)
+    rows = [
+        (
+            str(t),
+            sign(symbols[tokens[t]]),
+            number(float(loss[t - 1]) / LN2, ".2f") if t else "-",
+            sign(symbols[top[t]]),
+            f"{p[t]:.0%}",
+        )
+        for t in range(len(tokens))
+    ]
+    return table(("t", "symbol", "bits", "next", "p"), rows, right=(0, 2, 4))

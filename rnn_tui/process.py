@@ -1,0 +1,310 @@
+"""The process around the Lab: its log, its terminal, and how it leaves when a signal says so.
+
+A signal's handler only notes the signal. A watchdog thread does the rest, so that a process
+whose main thread hangs in a write to a stalled terminal still saves and leaves.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import locale
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+import types
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from rnn_tui.lab import Lab
+
+log = logging.getLogger(__name__)
+
+LOG_BYTES = 1_000_000
+"""A log file is put aside above this, and two are kept."""
+NATIVE_BYTES = 4_000_000
+SAVE_WITHIN, SAVE_WITHIN_HEADLESS = 9.0, 60.0
+"""Most saves take a moment; a large one on a slow disk is waited for, less where a terminal waits too."""
+LEAVE_WITHIN = 1.5
+LOOK_EVERY = 10.0
+WAKE_WITHIN = 0.1
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP"))
+# Main screen, cursor, no mouse reports, no bracketed paste, no focus reports, plain keys, plain colours.
+RESETS = (
+    b"\x1b\\\x1b[<u\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1015l\x1b[?1004l\x1b[?2004l\x1b[0m"
+    b"\x1b[?1049l\x1b[?25h"
+)
+
+
+class Signalled(BaseException):
+    """A signal asks a command that has nothing to save to leave."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+# The log
+
+
+def log_folder() -> Path:
+    """Where the logs lie: RNN_LAB_STATE, or the platform's folder for logs."""
+    chosen = os.environ.get("RNN_LAB_STATE")
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    import platformdirs
+
+    return platformdirs.user_log_path("rnn-lab")
+
+
+def log_path() -> Path:
+    """What the lab itself notes."""
+    return log_folder() / "rnn-lab.log"
+
+
+def native_log_path() -> Path:
+    """What libraries write to fd 2 while the app has the terminal."""
+    return log_folder() / "native.log"
+
+
+def start_log() -> None:
+    """Send what is logged, and Python's warnings, to the log file, which is made when first needed.
+
+    Never fails: where nothing can be written there is no log.
+    """
+    from logging.handlers import RotatingFileHandler
+
+    class LogFile(RotatingFileHandler):
+        def _open(self) -> Any:
+            Path(self.baseFilename).parent.mkdir(parents=True, exist_ok=True)
+            return super()._open()
+
+    logging.raiseExceptions = False
+    root = logging.getLogger()
+    for old in [handler for handler in root.handlers if handler.get_name() == "rnn-lab"]:
+        root.removeHandler(old)
+        old.close()
+    handler = LogFile(log_path(), maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8", errors="replace", delay=True)
+    handler.set_name("rnn-lab")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"))
+    root.addHandler(handler)
+    logging.captureWarnings(True)
+    threading.excepthook = _log_thread
+
+
+def _log_thread(failed: threading.ExceptHookArgs) -> None:
+    if failed.exc_value is not None:
+        log.error("a thread failed", exc_info=(failed.exc_type, failed.exc_value, failed.exc_traceback))
+
+
+def note_failure(error: BaseException) -> str:
+    """Log an unexpected exception with its traceback; where that is, as the end of a sentence."""
+    log.error("unexpected", exc_info=(type(error), error, error.__traceback__))
+    path = log_path()
+    return f"the details are in {path}" if path.exists() else f"no log could be written at {path}"
+
+
+# The terminal
+
+
+def terminal_fault() -> str:
+    """Why the app can't be shown here, in one sentence; empty where it can."""
+    for number, name in enumerate(("input", "output", "error output")):
+        if not os.isatty(number):
+            return (
+                f"the app needs a terminal; standard {name} is none; "
+                "run it without pipes or redirections, or use a verb (rnn-lab --help)"
+            )
+    if os.environ.get("TERM") == "dumb":
+        return "the app needs a terminal with a cursor to move; TERM is dumb; set TERM, or use a verb (rnn-lab --help)"
+    return ""
+
+
+def settle_terminal() -> None:
+    """Make the environment fit for the app; before Textual is imported."""
+    os.environ.setdefault("ESCDELAY", "25")
+    # Exported by some shells, they would win over the terminal's real size, for ever.
+    for name in ("LINES", "COLUMNS"):
+        os.environ.pop(name, None)
+    if not _is_utf8(getattr(sys.__stderr__, "encoding", "")) and not _is_utf8(locale.getencoding()):
+        os.environ.setdefault("RNN_LAB_ASCII", "1")
+
+
+def _is_utf8(encoding: str | None) -> bool:
+    return (encoding or "").lower().replace("-", "").replace("_", "") in ("utf8", "utf8sig")
+
+
+@contextlib.contextmanager
+def native_output_to_log() -> Iterator[TextIO]:
+    """The terminal for whoever draws, as UTF-8; all else that is written to fd 2 goes to a log.
+
+    Textual draws on `sys.__stderr__`; libraries write to fd 2, and would write over the screen.
+    """
+    before = sys.stderr, sys.__stderr__
+    with contextlib.suppress(AttributeError, OSError, ValueError):
+        sys.stderr.flush()
+    screen = os.fdopen(os.dup(2), "w", encoding="utf-8", errors="backslashreplace")
+    native = _open_native()
+    os.dup2(native, 2)
+    os.close(native)
+    sys.stderr = sys.__stderr__ = screen  # type: ignore[misc]
+    try:
+        yield screen
+    finally:
+        with contextlib.suppress(OSError, ValueError):
+            screen.flush()
+        os.dup2(screen.fileno(), 2)
+        sys.stderr, sys.__stderr__ = before  # type: ignore[misc]
+
+
+def _open_native() -> int:
+    path = native_log_path()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        _bound(opened)
+        return opened
+    except OSError:
+        return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+
+
+def _bound(descriptor: int) -> None:
+    """Empty a log that grew too large."""
+    with contextlib.suppress(OSError):
+        if os.fstat(descriptor).st_size > NATIVE_BYTES:
+            os.ftruncate(descriptor, 0)
+
+
+class Terminal:
+    """The terminal as it was found, to be given back so, whatever happens."""
+
+    def __init__(self) -> None:
+        import termios
+
+        self._termios = termios
+        self._kept: list[Any] | None = None
+        self._path = ""
+        # Whoever draws does so on its own copy of fd 2.
+        self._drawn_on = [1, sys.__stderr__.fileno()] if sys.__stderr__ else [1]
+        with contextlib.suppress(OSError, termios.error):
+            self._kept = termios.tcgetattr(0)
+            self._path = os.ttyname(0)
+
+    def give_back(self) -> None:
+        """Restore its settings and leave the app's screen, also where the terminal takes nothing any more.
+
+        The process can draw nothing after this.
+        """
+        if self._kept is None:
+            return
+        with contextlib.suppress(OSError, self._termios.error):
+            self._termios.tcsetattr(0, self._termios.TCSANOW, self._kept)
+        with contextlib.suppress(OSError, self._termios.error):
+            # Opened anew: O_NONBLOCK on fd 0 itself would also be the shell's.
+            opened = os.open(self._path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            for drawn_on in self._drawn_on:
+                os.dup2(nowhere, drawn_on)
+            # A write that hangs keeps others from writing. A signal wakes it, and Python then goes on
+            # writing, to where the descriptor leads now.
+            for thread in threading.enumerate():
+                if thread.ident and thread is not threading.current_thread():
+                    signal.pthread_kill(thread.ident, signal.SIGTERM)
+            time.sleep(WAKE_WITHIN)
+            self._termios.tcflush(opened, self._termios.TCOFLUSH)
+            os.write(opened, RESETS)
+
+
+# Leaving
+
+
+class Watchdog:
+    """While it is entered, SIGINT, SIGTERM and SIGHUP save the Lab's session and end the process.
+
+    `ask` is told the exit status once the session is saved, and is to end the main thread's
+    work. Where that doesn't come about soon the process ends all the same, with the terminal
+    as it was. `signal` is the first signal that came, 0 if none did.
+    """
+
+    def __init__(self, lab: Lab, *, screen: bool = False) -> None:
+        self._lab = lab
+        self._screen = screen
+        self.signal = 0
+        self.ask: Callable[[int], None] = lambda code: None
+        self._terminal = Terminal() if screen else None
+        self._noticed = threading.Event()
+        self._finished = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="rnn-lab watches", daemon=True)
+        self._before: dict[int, Any] = {}
+
+    @property
+    def code(self) -> int:
+        """The exit status that the signal stands for; 0 without one."""
+        return 128 + self.signal if self.signal else 0
+
+    def __enter__(self) -> Watchdog:
+        for number in SIGNALS:
+            # nohup's point is that work without a screen goes on; the app has lost its terminal.
+            if number == signal.SIGHUP and not self._screen and signal.getsignal(number) is signal.SIG_IGN:
+                continue
+            self._before[number] = signal.signal(number, self._note)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._finished.set()
+        self._noticed.set()
+        self._thread.join()
+        for number, handler in self._before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+    def _note(self, number: int, frame: types.FrameType | None) -> None:
+        # Of two signals at once the second must not wait for a lock that the first one holds.
+        if not self.signal:
+            self.signal = number
+            self._noticed.set()
+
+    def _watch(self) -> None:
+        while not self._noticed.wait(LOOK_EVERY):
+            if self._screen:
+                _bound(2)
+        if not self.signal:
+            return
+        log.info("leaving on signal %d", self.signal)
+        within = SAVE_WITHIN if self._screen else SAVE_WITHIN_HEADLESS
+        try:
+            if not self._lab.close(save=True, timeout=within):
+                log.error("the session was not saved within %g s", within)
+        except Exception:
+            log.exception("closing the lab failed")
+        for _ in range(3):
+            with contextlib.suppress(RuntimeError):
+                self.ask(self.code)
+            if self._finished.wait(LEAVE_WITHIN / 3):
+                return
+        log.warning("ended without the main thread: it is held up, by a stalled terminal perhaps")
+        if self._terminal is not None:
+            self._terminal.give_back()
+        os._exit(self.code)
+
+
+@contextlib.contextmanager
+def leaving_on_signals() -> Iterator[None]:
+    """For work that has nothing to save: SIGINT, SIGTERM and SIGHUP raise Signalled in the main thread."""
+    before = {}
+
+    def leave(number: int, frame: types.FrameType | None) -> None:
+        raise Signalled(number)
+
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            before[number] = signal.signal(number, leave)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)

@@ -1,0 +1,134 @@
+# ruff: noqa: F811  (a fixture is imported, and asked for by its name)
+"""The app as a process in a real terminal: it opens, leaves, is told to leave, and gives the terminal back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import termios
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from rnn_tui import session
+from rnn_tui.process import RESETS
+from tests.command import REPOSITORY, Command, environment, trained  # noqa: F401
+from tests.terminal.terminal import Terminal
+
+Open = Callable[..., Terminal]
+
+
+@pytest.fixture
+def open_terminal(tmp_path: Path) -> Iterator[Open]:
+    opened = []
+
+    def start(*args: str, folder: Path = tmp_path, **more: str) -> Terminal:
+        opened.append(Terminal(args, {**environment(folder), "PYTHONPATH": str(REPOSITORY), **more}))
+        return opened[-1]
+
+    yield start
+    for terminal in opened:
+        terminal.close()
+
+
+def copied(trained: Command, folder: Path) -> Path:
+    """`demo` in a folder of the test's own."""
+    (folder / "sessions").mkdir()
+    path = folder / "sessions" / "demo.safetensors"
+    path.write_bytes((trained.sessions / "demo.safetensors").read_bytes())
+    return path
+
+
+def given_back(terminal: Terminal) -> bool:
+    return terminal.settings() == terminal.before and bool(terminal.settings()[3] & termios.ECHO)
+
+
+def test_it_opens_build_and_q_leaves_with_0(open_terminal: Open) -> None:
+    # LINES and COLUMNS of the shell are not the terminal's size.
+    terminal = open_terminal(LINES="5", COLUMNS="7", PYTHONIOENCODING="ascii")
+    terminal.until("[1 Build]", "leave", "Hidden size")
+    assert terminal.settings() != terminal.before
+    terminal.type("q")
+    assert terminal.ended() == 0
+    assert given_back(terminal) and b"\x1b[?1049l" in terminal.bytes and b"\\u25" not in terminal.bytes
+
+
+def test_a_signal_while_it_trains_saves_and_gives_the_terminal_back(
+    open_terminal: Open, trained: Command, tmp_path: Path
+) -> None:
+    path = copied(trained, tmp_path)
+    terminal = open_terminal("demo")
+    terminal.until("demo", "2 Train", "opened at step 25")
+    terminal.type(" ")
+    while session.row(path).step <= 25 and terminal.process.poll() is None:
+        terminal.until("pause")
+        # `w` saves: what it trained so far is then known from outside.
+        terminal.type("w")
+        terminal.read(0.2)
+    os.kill(terminal.process.pid, signal.SIGTERM)
+    assert terminal.ended(within=10) == 143
+    assert given_back(terminal) and b"\x1b[?1049l" in terminal.bytes and b"\x1b[?25h" in terminal.bytes
+    assert session.row(path).step > 25 and session.load(path).progress["step"] > 25
+    assert "Traceback" not in terminal.text and session.holder(path) is None
+
+
+def test_a_terminal_that_takes_nothing_any_more_does_not_hold_it_up(
+    open_terminal: Open, trained: Command, tmp_path: Path
+) -> None:
+    path = copied(trained, tmp_path)
+    terminal = open_terminal("demo")
+    terminal.until("opened at step 25")
+    terminal.type(" ")
+    terminal.until("pause")
+    # Changing panes draws a screenful each time; nobody reads it, until nothing more fits.
+    for _ in range(40):
+        terminal.type("13")
+        with pytest.raises(subprocess.TimeoutExpired):
+            terminal.process.wait(0.05)
+    os.kill(terminal.process.pid, signal.SIGTERM)
+    assert terminal.ended(reading=False, within=10) == 143
+    assert given_back(terminal)
+    terminal.read(0.1)
+    assert terminal.bytes.endswith(RESETS) or b"\x1b[?1049l" in terminal.bytes
+    assert session.load(path).progress["step"] > 25
+
+
+def test_a_terminal_that_is_gone_is_a_hang_up(
+    open_terminal: Open, trained: Command, tmp_path: Path
+) -> None:
+    path = copied(trained, tmp_path)
+    terminal = open_terminal("demo")
+    terminal.until("opened at step 25")
+    terminal.hang_up()
+    assert terminal.ended(reading=False, within=10) == 129
+    assert session.load(path).progress["step"] == 25 and session.holder(path) is None
+
+
+@pytest.mark.parametrize("redirected", ["<&0 </dev/null", "2>/dev/null", "<&-"])
+def test_it_refuses_what_is_no_terminal(open_terminal: Open, tmp_path: Path, redirected: str) -> None:
+    command = f'{sys.executable} -m rnn_tui {redirected}; echo "status $?"'
+    terminal = Terminal([], {**environment(tmp_path), "PYTHONPATH": str(REPOSITORY)}, program=["sh", "-c", command])
+    try:
+        assert terminal.ended() == 0
+        assert "status 2" in terminal.text
+        assert "2>" in redirected or "needs a terminal" in terminal.text
+    finally:
+        terminal.close()
+
+
+def test_it_refuses_a_dumb_terminal(open_terminal: Open) -> None:
+    terminal = open_terminal(TERM="dumb")
+    assert terminal.ended() == 2
+    assert "TERM is dumb" in terminal.text and given_back(terminal)
+
+
+def test_deleting_asks_on_a_terminal(open_terminal: Open, trained: Command, tmp_path: Path) -> None:
+    path = copied(trained, tmp_path)
+    for answer, code, there in (("n\n", 1, True), ("y\n", 0, False)):
+        terminal = open_terminal("sessions", "delete", "demo")
+        terminal.until("can't be undone")
+        terminal.type(answer)
+        assert terminal.ended() == code and path.exists() is there
