@@ -1,7 +1,8 @@
 """How many processor threads a step uses: chosen by measuring.
 
 A number that is right on a quiet machine can be ruinous on a busy one: threads that wait
-for each other spin. So it is measured on real steps, and again when the rate collapses.
+for each other spin. So it is measured on real steps, and again when they become slower than another
+number was.
 
 That is only allowed where the number changes no bit of the result. For most networks it
 does not; for some (a float32 GRU with a batch of 7, say) the matrix product sums in
@@ -12,8 +13,10 @@ where bits differ, the number is chosen once, kept with the session and never ch
 from __future__ import annotations
 
 import os
+import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 
 import torch
@@ -26,9 +29,11 @@ from rnn_tui.training.precision import autocast
 from rnn_tui.training.randomness import generator
 
 TRIES = 4
-# A step that takes this many times the usual is slow; so many seconds of slow steps are a collapse.
-SLOW = 3.0
-COLLAPSE_SECONDS = 1.0
+# A number whose first step takes this many times the best is not tried again.
+RUINOUS = 6.0
+# The mean step of so many seconds is compared with what another number promised, or with the usual.
+WINDOW_SECONDS = 1.0
+SLOWER, MUCH_SLOWER = 1.2, 3.0
 # A machine that was busy may be quiet now.
 AGAIN_SECONDS = 60.0
 
@@ -43,6 +48,30 @@ def cores() -> int:
 def candidates(available: int) -> list[int]:
     """Thread counts worth trying: 1, 2, 4 ... and all."""
     return sorted({available, *(2**k for k in range(available.bit_length()) if 2**k < available)})
+
+
+def spread() -> None:
+    """Move the calling thread to a processor on which no other thread of this process runs.
+
+    Threads that spin on one core while another idles wait a time slice for each other, and a
+    kernel without load balancing (some virtual machines) leaves them there. Where the system
+    can't say who runs where, nothing is done.
+    """
+    try:
+        allowed = os.sched_getaffinity(0)
+        taken = set()
+        for task in os.listdir("/proc/self/task"):
+            if int(task) != threading.get_native_id():
+                stat = Path(f"/proc/self/task/{task}/stat").read_text().rpartition(")")[2].split()
+                if stat[0] == "R":
+                    # Field 39 of stat(5), counted from the state, which is field 3.
+                    taken.add(int(stat[36]))
+        free = allowed - taken
+        if free:
+            os.sched_setaffinity(0, {min(free)})
+            os.sched_setaffinity(0, allowed)
+    except (OSError, AttributeError, ValueError, IndexError):
+        return
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +135,15 @@ class ThreadChoice:
         self.asked = asked
         self.settled: Settled | None = None
         """None until it is found out."""
+        self._look = WINDOW_SECONDS
         self._measure()
 
     def _measure(self) -> None:
         self._seconds: dict[int, list[float]] = {n: [] for n in candidates(self.available)}
         self._chosen = 0
-        self._usual = 0.0
-        self._slow = self._since = 0.0
+        self._usual = self._promised = 0.0
+        self._since = self._window = 0.0
+        self._steps = 0
 
     @property
     def free(self) -> bool:
@@ -144,11 +175,20 @@ class ThreadChoice:
             return
         if self.measuring:
             self._seconds[threads].append(seconds)
+            if threads > 1 and seconds > min(self._typical().values(), default=seconds):
+                spread()
             self._choose()
             return
         self._since += seconds
-        self._slow = self._slow + seconds if seconds > SLOW * self._usual else 0.0
-        collapsed = self._slow > max(COLLAPSE_SECONDS, 2 * SLOW * self._usual)
+        self._window += seconds
+        self._steps += 1
+        if self._window < self._look or self._steps < 2:
+            return
+        mean = self._window / self._steps
+        self._window, self._steps = 0.0, 0
+        collapsed = mean > MUCH_SLOWER * self._usual or (self._promised and mean > SLOWER * self._promised)
+        # Measuring costs steps: where it does not help, it is done ever more rarely.
+        self._look = min(2 * self._look, AGAIN_SECONDS) if collapsed else WINDOW_SECONDS
         if collapsed or (self._since > AGAIN_SECONDS and self._chosen < self.available):
             self._measure()
 
@@ -160,7 +200,7 @@ class ThreadChoice:
     def _worth_trying(self) -> list[int]:
         """All numbers but those that were plainly ruinous."""
         best = min(self._typical().values(), default=float("inf"))
-        return [n for n, tried in self._seconds.items() if min(tried, default=0.0) <= 2 * SLOW * best]
+        return [n for n, tried in self._seconds.items() if min(tried, default=0.0) <= RUINOUS * best]
 
     def _choose(self) -> None:
         """Once each number worth it was tried: the one with the shortest typical step."""
@@ -168,3 +208,4 @@ class ThreadChoice:
             typical = self._typical()
             self._chosen = min(typical, key=lambda n: typical[n])
             self._usual = typical[self._chosen]
+            self._promised = min((t for n, t in typical.items() if n != self._chosen), default=0.0)
