@@ -6,13 +6,17 @@ import contextlib
 import fcntl
 import os
 import pty
+import re
 import select
+import shlex
+import shutil
 import signal
 import struct
 import subprocess
 import sys
 import termios
 import time
+import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -92,3 +96,40 @@ class Terminal:
         os.close(self.slave)
         if self.master >= 0:
             os.close(self.master)
+
+
+class Tmux:
+    """A command in a tmux, which may itself run in another one."""
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], depth: int = 1) -> None:
+        assert shutil.which("tmux"), "tmux is needed: apt-get install tmux"
+        self._servers = [["tmux", "-L", f"rnn-lab-{os.getpid()}-{uuid.uuid4().hex[:8]}", "-f", "/dev/null"]
+                         for _ in range(depth)]  # fmt: skip
+        words = shlex.join(["env", "-u", "TMUX", *(f"{n}={v}" for n, v in environment.items()), *command])
+        for server in self._servers[1:]:
+            words = shlex.join(["env", "-u", "TMUX", *server, "new-session", "-x", "80", "-y", "24", words])
+        subprocess.run(
+            [*self._servers[0], "new-session", "-d", "-x", "80", "-y", "26", words],
+            check=True, env={**os.environ, "TERM": "xterm-256color"},
+        )  # fmt: skip
+
+    def screen(self) -> str:
+        return subprocess.run(
+            [*self._servers[0], "capture-pane", "-p"], capture_output=True, text=True, check=True
+        ).stdout
+
+    def until(self, pattern: str) -> None:
+        """Wait until the screen shows this."""
+        last = time.monotonic() + PATIENCE
+        while not re.search(pattern, self.screen()):
+            assert time.monotonic() < last, f"{pattern} did not come:\n{self.screen()}"
+            time.sleep(0.05)
+
+    def send(self, *keys: str, after: float = 0.0) -> None:
+        """Type keys by tmux's names for them, so many seconds from now."""
+        time.sleep(after)
+        subprocess.run([*self._servers[0], "send-keys", *keys], check=True)
+
+    def close(self) -> None:
+        for server in reversed(self._servers):
+            subprocess.run([*server, "kill-server"], capture_output=True, check=False)
