@@ -73,7 +73,13 @@ def main() -> None:
             terminal.type(" ")
             terminal.until("training")
             print("bytes a second while it trains and nobody presses a key")
-            for pane, number in (("Build", "1"), ("Train", "2"), ("Inspect", "3"), ("Generate", "5"), ("Sessions", "6")):
+            for pane, number in (
+                ("Build", "1"),
+                ("Train", "2"),
+                ("Inspect", "3"),
+                ("Generate", "5"),
+                ("Sessions", "6"),
+            ):
                 terminal.type(number)
                 terminal.until(f"[{number} {pane}]")
                 idle(terminal, 2)

@@ -53,12 +53,12 @@ PRESETS: tuple[Preset, ...] = (
     ),
     Preset(
         "three units by hand",
-        "a plain RNN so small that h_t, the loss and the update can be computed with pencil and paper",
+        "a plain RNN for pencil and paper: x_t is one-hot, so W_ih x_t is a column of W_ih, and h_t three numbers",
         {
             "data.path": "builtin:sentences",
             "data.validation_path": "",
             "data.test_path": "",
-            "data.vocabulary_size": 8,
+            "data.vocabulary_size": 0,
             "model.cell": "rnn",
             "model.layers": 1,
             "model.hidden_size": 3,

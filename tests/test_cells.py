@@ -25,9 +25,7 @@ def module_and_weights(cell: Cell, inputs: int, hidden: int) -> tuple[nn.Module,
         for parameter in module.parameters():
             parameter.uniform_(-0.6, 0.6, generator=seeded(parameter.numel()))
     own = dict(module.named_parameters())
-    return module, Weights(
-        own["weight_ih_l0"], own["bias_ih_l0"], own.get("weight_hh_l0"), own.get("bias_hh_l0")
-    )
+    return module, Weights(own["weight_ih_l0"], own["bias_ih_l0"], own.get("weight_hh_l0"), own.get("bias_hh_l0"))
 
 
 def unroll(cell: Cell, x: Tensor, previous: tuple[Tensor, ...], weights: Weights) -> tuple[Tensor, tuple[Tensor, ...]]:

@@ -7,6 +7,7 @@ import tomllib
 import pytest
 
 from rnn_tui.config import CHOICES, Config, get, parse, put, to_toml
+from rnn_tui.data.text import read_corpus
 from rnn_tui.presets import PRESETS, nearest, preset
 
 names = [p.name for p in PRESETS]
@@ -41,7 +42,7 @@ def test_it_leaves_the_text_and_the_machine_alone(name: str) -> None:
     config = preset(name).config(own)
     if name == BY_HAND:
         assert config.data.path == "builtin:sentences"
-        assert config.data.vocabulary_size <= 8
+        assert config.data.vocabulary_size == 0
     else:
         assert config.data == own.data
         assert config.training.precision == "bfloat16"
@@ -50,15 +51,21 @@ def test_it_leaves_the_text_and_the_machine_alone(name: str) -> None:
 
 def test_by_hand_is_small_enough_for_paper() -> None:
     config = preset(BY_HAND).config()
-    vocabulary, units = config.data.vocabulary_size, config.model.hidden_size
-    weights = units * vocabulary + units * units + 2 * units + units * vocabulary + vocabulary
-    assert weights < 100
-    assert 4 <= config.training.sequence_length <= 8
-    assert config.training.batch_size == 1
-    assert config.model.embedding_size == 0
-    training = config.training
+    model, training = config.model, config.training
+    # What a step of h takes: a column of W_ih (x is one-hot, whatever the vocabulary), W_hh, and two biases.
+    assert (model.cell, model.layers, model.embedding_size, model.hidden_size) == ("rnn", 1, 0, 3)
+    units = model.hidden_size
+    assert units + units * units + 2 * units < 20
+    assert 4 <= training.sequence_length <= 8
+    assert training.batch_size == 1
     assert training.optimizer == "sgd"
     assert training.momentum == training.weight_decay == training.clip_norm == 0.0
+
+
+def test_by_hand_reads_its_text_whole() -> None:
+    """No symbol becomes U+FFFD: a preset must show the text as it is."""
+    corpus = read_corpus(preset(BY_HAND).config().data)
+    assert "\ufffd" not in corpus.symbols and corpus.view.vocabulary == len(corpus.symbols) < 60
 
 
 def test_names_are_unique_short_and_the_first_is_the_default() -> None:

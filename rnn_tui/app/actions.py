@@ -74,7 +74,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("train.faster", ("greater_than_sign",), "train", "pace",
            "Raise the pace: more steps a second, up to full speed."),
     Action("train.slower", ("less_than_sign",), "train", "pace",
-           "Lower the pace, down to one step in two seconds.", bar=6, pair="train.faster"),
+           "Lower the pace, down to one step a second.", bar=6, pair="train.faster"),
     Action("train.rate_up", ("plus",), "train", "rate", "Raise the learning rate by a tenth of a decade (x 1.26).",
            bar=5, pair="train.rate_down"),
     Action("train.rate_down", ("minus",), "train", "rate", "Lower the learning rate by a tenth of a decade (/ 1.26)."),

@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual import _ansi_sequences, events
+from textual import events
+from textual._compositor import CompositorUpdate
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingsMap
 from textual.containers import Vertical
@@ -19,16 +20,19 @@ from textual.containers import Vertical
 from rnn_tui.app import settings
 from rnn_tui.app.actions import PANES, Action, with_keymap
 from rnn_tui.app.commands import LabCommands
-from rnn_tui.app.deeds import Deeds
+from rnn_tui.app.deeds import RUNNING, Deeds
 from rnn_tui.app.dialogs import Dialog, Help
 from rnn_tui.app.encoding import draws_ascii_only
 from rnn_tui.app.frame import LOW, Frame
+from rnn_tui.app.keystrokes import Keystrokes
 from rnn_tui.app.pane import Answer, Pane
 from rnn_tui.app.panes.build import BuildPane
 from rnn_tui.app.panes.generate import GeneratePane
 from rnn_tui.app.panes.inspect import InspectPane
 from rnn_tui.app.panes.sessions import SessionsPane
 from rnn_tui.app.panes.train import TrainPane
+from rnn_tui.app.place import Place
+from rnn_tui.app.terminal import Difference, Terminal
 from rnn_tui.app.widgets.row import Line, Lines
 from rnn_tui.config import Config
 from rnn_tui.views import Phase, Status, Unit
@@ -36,12 +40,9 @@ from rnn_tui.views import Phase, Status, Unit
 if TYPE_CHECKING:
     from rnn_tui.lab import Lab
 
-# Escape and a digit that follow each other quickly look like a key of a Mac keyboard, which Textual
-# would type as a sign: without these entries they arrive as alt+digit, a twin of the digit.
-for _digit in "1234567":
-    _ansi_sequences.ANSI_SEQUENCES_KEYS.pop(f"\x1b{_digit}", None)  # type: ignore[attr-defined]
-
 TICK = 0.1
+BEGIN_AFTER = 0.05
+"""Seconds that the first frame has to itself."""
 PLOT_PERIOD, SLOW_PLOT_PERIOD = 0.25, 2.0
 SLOW_AFTER, SLOW_FOR = 4, 5.0
 """Ticks in a row with output waiting after which a line counts as slow, and for how many seconds."""
@@ -79,33 +80,33 @@ class LabApp(App[None], inherit_bindings=False):
             for action in self.actions
             for key in action.keys
         )
+        self._keystrokes = Keystrokes(self)
+        self._terminal = Terminal()
         self.frame = Frame(self)
         self.deeds = Deeds(self)
+        self.place = Place(self)
         self._theme_wanted = chosen.theme
         self.first_session = session
         self._first_draft = draft
         self._begun = False
         self.current = "train" if session else "build"
-        self._moved = False
         self.on_screen: tuple[str, ...] = ()
         self.extent = self.size
         self.zoomed = False
         self._seen: Status | None = None
-        self._opened = ""
         self._notice = ""
-        self._remembered: dict[str, Any] = {}
-        self._remember_at = 0.0
+        self._trains_now = False
         self._slow_until = 0.0
         self._held = 0
         self.leaving = False
         self._ui_loop: asyncio.AbstractEventLoop | None = None
-        self._panes: dict[str, Pane] = {}
+        self.panes: dict[str, Pane] = {}
 
     # What is on the screen
 
     def compose(self) -> ComposeResult:
         draft = self._first_draft
-        self._panes = {
+        self.panes = {
             "build": BuildPane(id="build") if draft is None else BuildPane(draft, id="build"),
             "train": TrainPane(id="train"),
             "inspect": InspectPane(id="inspect"),
@@ -114,7 +115,7 @@ class LabApp(App[None], inherit_bindings=False):
         }
         yield self.frame.status
         yield self.frame.names
-        yield Vertical(*self._panes.values(), id="panes")
+        yield Vertical(*self.panes.values(), id="panes")
         yield self.frame.message
         yield self.frame.keys
         yield Dialog()
@@ -124,20 +125,25 @@ class LabApp(App[None], inherit_bindings=False):
     def on_mount(self) -> None:
         self.extent = self.size
         self._ui_loop = asyncio.get_running_loop()
-        for name, pane in self._panes.items():
+        for name, pane in self.panes.items():
             pane.border_title = f"{PANES[name][0]} {PANES[name][1]}"
         if self._theme_wanted in self.available_themes:
             self.theme = self._theme_wanted
         else:
             self._complaints += (f"settings.toml: no theme is named {self._theme_wanted!r}",)
         self.theme_changed_signal.subscribe(self, self._keep_theme)
+        self.app_resume_signal.subscribe(self, lambda _: self._draw_all())
         self._arrange()
         for complaint in self._complaints:
             self.say(complaint, error=True)
         self.look()
         self.set_interval(TICK, self.look)
-        # The first frame is on its way before the Lab starts to read files and import its engine.
-        self.call_after_refresh(self.begin)
+        self.call_after_refresh(self._first_frame)
+
+    def _first_frame(self) -> None:
+        # Only now the lines have their widths. The Lab's import of its engine would hold the first frame up.
+        self.look()
+        self.set_timer(BEGIN_AFTER, self.begin)
 
     def begin(self) -> None:
         """Open the session that the app was started with; once."""
@@ -150,12 +156,12 @@ class LabApp(App[None], inherit_bindings=False):
 
     def pane(self, name: str) -> Pane:
         """The pane of that name, shown or not."""
-        return self._panes[name]
+        return self.panes[name]
 
     @property
     def here(self) -> Pane:
         """The pane that has the keys."""
-        return self._panes[self.current]
+        return self.panes[self.current]
 
     @property
     def wide(self) -> bool:
@@ -181,17 +187,17 @@ class LabApp(App[None], inherit_bindings=False):
 
     def move(self, pane: str) -> None:
         """Show a pane because a person asked for it: a session that is still loading won't take them elsewhere."""
-        self._moved = True
+        self.place.moved = True
         self.go(pane)
 
     def go(self, pane: str) -> None:
         """Show a pane and give it the keys; done when it returns, so that the next key reaches it."""
-        if pane not in self._panes:
+        if pane not in self.panes:
             return
         if pane != self.current:
             self.here.close_field()
             self.current = pane
-            self.remember()
+            self.place.remember()
         self._arrange()
         self.here.shown()
         self.look()
@@ -211,20 +217,35 @@ class LabApp(App[None], inherit_bindings=False):
         self.screen.set_class(too_small, "-too-small")
         if too_small:
             self.query_one("#too-small", Lines).put([Line((("terminal too small", "warn"),))])
-        for name, pane in self._panes.items():
+        for name, pane in self.panes.items():
+            if name in shown and not pane.display:
+                # Textual keeps the rows of a hidden widget, and may know nothing of what changed meanwhile.
+                pane.query("*").refresh()
             pane.display = name in shown
-            pane.set_class(name == self.current, "-current")
+            # Each class that is set has Textual style the whole pane again.
+            pane.set_class(len(shown) > 1 and name == self.current, "-current")
         came = [name for name in shown if name not in self.on_screen and name != self.current]
         self.on_screen = shown
         for name in came:
-            self._panes[name].shown()
+            self.panes[name].shown()
 
     def on_resize(self, event: events.Resize) -> None:
         # `size` still is the one before.
         self.extent = event.size
         self._arrange()
+        self._draw_all()
         self.frame.draw(self.lab.status)
         self.call_after_refresh(self.look)
+
+    def _draw_all(self) -> None:
+        """Nobody knows what the terminal shows after it was resized, or had by another program."""
+        self._terminal.forget()
+        self.screen.refresh()
+
+    def _display(self, screen: Any, renderable: Any) -> None:
+        if isinstance(renderable, CompositorUpdate):
+            renderable = Difference(renderable, self._terminal)
+        super()._display(screen, renderable)
 
     # The tick
 
@@ -248,43 +269,26 @@ class LabApp(App[None], inherit_bindings=False):
         if status is not self._seen:
             self._take(status)
         self.frame.draw(status)
-        for name in self.on_screen:
-            self._panes[name].tick(status)
-        self.remember(REMEMBER_EVERY)
+        # The help lies over all of the panes: nobody sees them.
+        if not isinstance(self.dialog, Help):
+            for name in self.on_screen:
+                self.panes[name].tick(status)
+        self.place.remember(REMEMBER_EVERY)
 
     def _take(self, status: Status) -> None:
         self._seen = status
         self.deeds.take(status)
-        if status.session and status.session != self._opened and status.phase is not Phase.LOADING:
-            self._opened = status.session
-            self._restore()
+        if status.session and status.session != self.place.session and status.phase is not Phase.LOADING:
+            self.place.restore(status.session)
+        running = status.phase in RUNNING
+        if status.notice != self._notice or running != self._trains_now:
+            # What the Lab said before is out of date.
+            self.frame.unsay(self._notice)
         if status.notice != self._notice:
             self._notice = status.notice
             if status.notice:
                 self.say(status.notice)
-
-    def _restore(self) -> None:
-        """The session as it was left: its pane, cursors, texts. From a file, so anything may be in it."""
-        view = self.lab.view_state
-        kept = view.get("panes") if isinstance(view, dict) else None
-        if isinstance(kept, dict):
-            for name, state in kept.items():
-                if name in self._panes and isinstance(state, dict) and state:
-                    self._panes[name].restore(state)
-        pane = view.get("pane") if isinstance(view, dict) else None
-        if not self._moved and isinstance(pane, str) and pane in self._panes and pane != self.current:
-            self.go(pane)
-
-    def remember(self, every: float = 0.0) -> None:
-        """Tell the Lab what to keep with the session, if it changed."""
-        now = time.monotonic()
-        if not self._opened or now < self._remember_at + every:
-            return
-        self._remember_at = now
-        state = {"pane": self.current, "panes": {name: pane.state() for name, pane in self._panes.items()}}
-        if state != self._remembered:
-            self._remembered = state
-            self.lab.remember(state)
+        self._trains_now = running
 
     def keys_changed(self) -> None:
         """The pane's hint or what it allows changed."""
@@ -295,57 +299,16 @@ class LabApp(App[None], inherit_bindings=False):
         """The label that an action has at the moment, if not its own."""
         if action.id == "run":
             return "pause" if self.deeds.training else "train"
-        return self._panes[action.pane].label_of(action.name) if action.pane else ""
+        return self.panes[action.pane].label_of(action.name) if action.pane else ""
 
     # Keys
 
     async def on_event(self, event: events.Event) -> None:
         """An open dialog and an open field get their keys before any binding, in the order they were typed."""
-        if len(self.screen_stack) == 1 and isinstance(event, (events.Key, events.Paste)) and not event.is_forwarded:
-            taken = self._take_key(event) if isinstance(event, events.Key) else self._take_paste(event)
-            if taken:
-                self.frame.draw(self.lab.status)
-                return
-        await super().on_event(event)
-
-    def _take_key(self, event: events.Key) -> bool:
-        # Escape and a digit in one piece: leave what is open, then show that pane.
-        both = event.key.startswith("alt+") and event.key[4:].isdigit()
-        cover = self.dialog
-        if cover is not None:
-            if both:
-                cover.close()
-                return False
-            if isinstance(cover, Dialog):
-                cover.feed(event.key, event.character)
-            else:
-                cover.feed(event.key)
-            return True
-        field = self.here.field
-        if field is None:
-            return False
-        if event.key == "escape" or both:
-            self.here.escape()
-            return not both
-        if event.key == "enter":
-            self.here.accept()
-            return True
-        # Control keys that the field has no use for are still the app's: save, leave, the palette.
-        return field.feed(event.key, event.character) or not event.key.startswith("ctrl+")
-
-    def _take_paste(self, event: events.Paste) -> bool:
-        text = event.text.replace("\r\n", "\n").replace("\r", "\n")
-        cover = self.dialog
-        if cover is not None:
-            if isinstance(cover, Dialog):
-                cover.paste(text)
-        elif self.here.field is not None:
-            self.here.field.paste(text)
-            if self.here.field.cut:
-                self.say(f"the pasted text was too long: its last {self.here.field.cut:,} symbols were left out")
+        if self._keystrokes.take(event):
+            self.frame.draw(self.lab.status)
         else:
-            self.here.pasted(text)
-        return True
+            await super().on_event(event)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Whether a bound action is possible now: asks the pane, the dialogs, and whether it is leaving."""
@@ -394,12 +357,17 @@ class LabApp(App[None], inherit_bindings=False):
     def ask(self, title: str, text: str, answers: Sequence[Answer]) -> None:
         """Open a question."""
         self.query_one(Dialog).ask(title, text, answers)
-        self.frame.draw_keys()
+        self.frame.hush()
 
     def ask_text(self, title: str, text: str, value: str, accept: Callable[[str], str]) -> None:
         """Open a line to type in."""
         self.query_one(Dialog).ask_text(title, text, value, accept)
-        self.frame.draw_keys()
+        self.frame.hush()
+
+    @property
+    def starting(self) -> bool:
+        """Whether it was told to train and does not do so yet."""
+        return self.deeds.training and self.lab.status.phase not in RUNNING
 
     def trains(self) -> None:
         """It was told to train: until the status says so, the next `space` pauses."""

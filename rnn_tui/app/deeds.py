@@ -52,10 +52,9 @@ class Deeds:
         if self.training:
             self._wish = (False, time.monotonic() + 3)
             self._app.lab.pause()
+            self._build.take_back()
             return
-        build = self._app.pane("build")
-        if not isinstance(build, BuildPane):
-            return
+        build = self._build
         status = self._app.lab.status
         nothing = status.phase is Phase.EMPTY and not status.session and not self._app.first_session
         if self._app.current == "build" or nothing or build.draft.awaiting:
@@ -63,6 +62,12 @@ class Deeds:
         else:
             self.trains()
             self._app.lab.train()
+
+    @property
+    def _build(self) -> BuildPane:
+        build = self._app.pane("build")
+        assert isinstance(build, BuildPane)
+        return build
 
     def trains(self) -> None:
         """It was told to train: until the status says so, the next `space` pauses. Build gives way to the run."""
@@ -98,7 +103,7 @@ class Deeds:
         if not self._app.lab.status.session:
             self._app.say("there is no session to save yet: space trains the draft")
             return
-        self._app.remember()
+        self._app.place.remember()
         self._saved_before = self._app.lab.status
         self._app.say("saving ...")
         self._app.lab.save()
@@ -138,7 +143,7 @@ class Deeds:
     def leave(self) -> None:
         """Save, stop the Lab's threads, end with 0."""
         if not self._app.leaving:
-            self._app.remember()
+            self._app.place.remember()
             self._app.leaving = True
             self._app.frame.draw(self._app.lab.status)
             self._app.run_worker(self._close_lab(), group="leave", exit_on_error=False)

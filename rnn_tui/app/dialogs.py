@@ -18,7 +18,7 @@ WIDEST = 100
 
 
 class Dialog(Vertical):
-    """A question with its answers, or with a line to type in; escape closes it and does nothing."""
+    """A question, or a line to type in; the key bar below it has the answers. Escape closes it and does nothing."""
 
     DEFAULT_CSS = """
     Dialog {
@@ -105,9 +105,6 @@ class Dialog(Vertical):
         for part in clean(self._text).split("\n"):
             lines += [Line(((row, "value"),)) for row in wrap(part, width)]
         lines += [Line(((row, "bad"),)) for row in wrap(clean_line(self._wrong), width)]
-        if self._accept is None:
-            answers = "   ".join(f"{sign} {label}" for sign, label in self.hints())
-            lines += [Line(((row, "key"),)) for row in wrap(answers, width)]
         text = self.query_one("#dialog-text", Lines)
         text.styles.height = len(lines)
         text.put(lines)

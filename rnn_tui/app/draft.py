@@ -28,6 +28,7 @@ class Draft:
         self.origin: Config | None = None
         """What it had when the edits began: `undo` goes back to it."""
         self._first = self.config
+        self._expected = ""
         self._sent: dict[str, Any] = {}
         """What the Lab was told and has not shown yet: it holds `next run` fields back while it trains."""
         self._own = self.config
@@ -52,6 +53,10 @@ class Draft:
         self.fresh = False
         self._sent.clear()
 
+    def expect_name(self, name: str) -> None:
+        """The open session is being given another name: no other one comes in its place."""
+        self._expected = name
+
     def refused(self) -> None:
         """The Lab could not build it: it is the plan of a new session again."""
         if self._before is not None:
@@ -61,6 +66,8 @@ class Draft:
 
     def follow(self, session: str, config: Config) -> bool:
         """The open session and its configuration now; True if the draft is another one afterwards."""
+        if session == self._expected and self.session:
+            self.session, self._expected = session, ""
         if session != self.session:
             self.session = session
             self._sent.clear()
@@ -160,9 +167,7 @@ class Draft:
         if self.fresh or self.base is None:
             return True
         base = self.base
-        return any(
-            c.applies == "new net" and get(base, c.key) != get(self.config, c.key) for c in CHOICES.values()
-        )
+        return any(c.applies == "new net" and get(base, c.key) != get(self.config, c.key) for c in CHOICES.values())
 
     def changed(self, c: Choice) -> bool:
         """Whether the field differs from the open session as it was before the edits."""

@@ -38,11 +38,14 @@ class Frame:
         app = self._app
         badge = "saving ..." if app.leaving else ""
         # Numbers four times a second: faster can't be read, and costs a kilobyte a second.
-        words = (status.phase, status.session, status.fault, status.exact, app.slow, badge, app.unit, app.extent)
+        words = (
+            status.phase, status.session, status.fault, status.exact, app.slow, badge, app.unit, app.starting,
+            self.status.size,
+        )  # fmt: skip
         now = time.monotonic()
         if words != self._words or now >= self._words_at + app.plot_period:
             self._words, self._words_at = words, now
-            self.status.show(status, app.unit, slow=app.slow, badge=badge)
+            self.status.show(status, app.unit, slow=app.slow, badge=badge, starting=app.starting)
         self.names.show(app.current, app.on_screen)
         self._draw_message(status)
         if not (app.extent.height < LOW and self._said):
@@ -53,6 +56,16 @@ class Frame:
         self._said = (clean_line(message), error, time.monotonic() + MESSAGE_FOR)
         if self._app.is_running:
             self._draw_message(self._app.lab.status)
+
+    def unsay(self, message: str) -> None:
+        """Take a sentence back, if it still stands."""
+        if self._said and message and self._said[0] == clean_line(message):
+            self._said = None
+
+    def hush(self) -> None:
+        """Give the key bar back: a question has its answers there."""
+        self._said = None
+        self.draw_keys()
 
     def _draw_message(self, status: Status) -> None:
         if self._said and time.monotonic() > self._said[2]:

@@ -36,6 +36,10 @@ class Host(Protocol):
     def plot_period(self) -> float:
         """Seconds from one drawing of a curve or heatmap to the next: longer on a slow line."""
 
+    @property
+    def starting(self) -> bool:
+        """Whether it was told to train and does not do so yet: a network is being built, or torch loaded."""
+
     def go(self, pane: str) -> None:
         """Show a pane and give it the keys; done when it returns."""
 

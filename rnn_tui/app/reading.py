@@ -29,12 +29,13 @@ def values_of(trace: Trace, layer: int) -> tuple[str, ...]:
     return tuple(name for name in ("h", "c", *trace.gates) if name in there)
 
 
-def round_up(value: float) -> float:
-    """The next number of one digit (1, 2 .. 9, 10, 20 ..) that is not smaller: a scale that holds still."""
+def round_up(value: float, digits: int = 1) -> float:
+    """The next number of so many digits (1, 2 .. 9, 10, 20 ..) that is not smaller: a scale that holds still."""
     if not math.isfinite(value) or value <= 0:
         return 1.0
-    unit = 10.0 ** math.floor(math.log10(value))
-    return float(math.ceil(value / unit - 1e-9) * unit)
+    exponent = math.floor(math.log10(value)) - digits + 1
+    steps = math.ceil(value / 10.0**exponent - 1e-9)
+    return float(steps * 10**exponent) if exponent >= 0 else steps / 10**-exponent
 
 
 class Reading:
@@ -59,7 +60,8 @@ class Reading:
         """First timestep of the window."""
         self.top = 0
         """First place of the order that is in view."""
-        self._scales: dict[tuple[int, str], float] = {}
+        self._scales: dict[tuple[int, str, int], float] = {}
+        """By layer, name and unit; unit -1: of the whole layer."""
 
     def take(self, trace: Trace, keep_order: bool = False) -> None:
         """Another trace, or the same text with newer weights; the place stays where it can."""
@@ -80,10 +82,11 @@ class Reading:
         if self.unit < 0:
             self.unit = int(self.order[0])
 
-    def forget(self) -> None:
-        """No trace any more; the place is kept for the next one."""
+    def leave(self) -> None:
+        """Another text is to come: no trace any more, and its first timestep. Layer, unit and value are kept."""
         self.trace = None
         self.columns = Columns.of(())
+        self.cursor = self.start = 0
 
     @property
     def layers(self) -> int:
@@ -116,16 +119,45 @@ class Reading:
         return float(self.array(name)[self.cursor, self.unit])
 
     def scale(self, name: str) -> float:
-        """What the strongest colour stands for: 1, or more where most of a layer's values go beyond (c, a ReLU's h)."""
-        key = (self.layer, name)
+        """What the strongest colour of a whole layer stands for.
+
+        1 for what lies between -1 and 1 by its equation. For what does not (c, and h where a ReLU lets it grow)
+        the size that 90 % of the layer's values stay below: a few units that grew would leave the others pale.
+        """
+        key = (self.layer, name, -1)
         if key not in self._scales:
-            array = self.array(name).ravel()
-            # A few thousand values tell the same as all; the rare largest ones are cut, or the rest would be pale.
-            array = np.abs(array[:: max(len(array) // 20_000, 1)])
-            array = array[np.isfinite(array)]
-            large = float(np.quantile(array, 0.98)) if len(array) else 1.0
-            self._scales[key] = 1.0 if name not in ("h", "c") or large <= 1.0 else round_up(large)
+            self._scales[key] = 1.0
+            if not self.bounded(name):
+                array = self.array(name).ravel()
+                # A few thousand values tell the same as all.
+                array = np.abs(array[:: max(len(array) // 20_000, 1)])
+                array = array[np.isfinite(array)]
+                self._scales[key] = round_up(float(np.quantile(array, 0.9))) if len(array) else 1.0
         return self._scales[key]
+
+    def own_scale(self, name: str, unit: int) -> float:
+        """The largest size that one unit reaches in this text, rounded up; 1 for what is bounded by its equation."""
+        key = (self.layer, name, unit)
+        if key not in self._scales:
+            self._scales[key] = 1.0
+            if not self.bounded(name):
+                values = np.abs(self.array(name)[:, unit])
+                values = values[np.isfinite(values)]
+                large = float(values.max()) if len(values) else 0.0
+                self._scales[key] = round_up(large, 2 if 0.01 <= large < 1000 else 1)
+        return self._scales[key]
+
+    def bounded(self, name: str) -> bool:
+        """Whether it can't leave -1 .. 1: gates, candidates, and an h that went through tanh."""
+        if name == "c":
+            return False
+        if name != "h":
+            return True
+        key = (self.layer, "", -1)
+        if key not in self._scales:
+            array = self.array("h")
+            self._scales[key] = float(np.abs(array).max(initial=0.0))
+        return self._scales[key] <= 1.0
 
     def resort(self) -> None:
         """Put the units in order by the value that is shown."""
@@ -172,9 +204,10 @@ class Reading:
             self.value = names[new]
             self.resort()
 
-    def step_sort(self) -> None:
-        """Order the units another way; the chosen one is brought into view by drawing."""
-        self.sort = SORTS[(SORTS.index(self.sort) + 1) % len(SORTS)]
+    def step_sort(self, by: int = 1) -> None:
+        """Order the units another way, from the top; the chosen one is brought into view by drawing."""
+        self.sort = SORTS[(SORTS.index(self.sort) + by) % len(SORTS)]
+        self.top = 0
         self.resort()
 
     def scroll(self, rows: int) -> None:
@@ -189,24 +222,34 @@ class Reading:
         """The rows of the grid: the shown value of the units in view, or all values of units from the chosen one on."""
         if self.trace is None or count <= 0:
             return []
-        if self.single:
-            names = self.names
-            groups = -(-count // len(names))
-            units = [int(unit) for unit in self.order[self.place : self.place + groups]]
-            return [self.row(name, unit, f"u{unit} {name}") for unit in units for name in names][:count]
+        if self.single and len(self.names) > 1:
+            groups = -(-count // len(self.names))
+            units = self.order[self.place : self.place + groups].tolist()
+            return [row for unit in units for row in self.rows_of(unit)][:count]
         self.scroll(count)
+        values, ramp, scale = self.array(self.value), ramp_of(self.value), self.scale(self.value)
         return [
-            self.row(self.value, int(unit), f"u {unit}", int(unit) == self.unit)
-            for unit in self.order[self.top : self.top + count]
+            HeatRow(f"u {unit}", values[:, unit], ramp, scale, chosen=unit == self.unit)
+            for unit in self.order[self.top : self.top + count].tolist()
         ]
 
-    def gate_rows(self) -> list[HeatRow]:
-        """Every value of the chosen unit over time."""
-        return [self.row(name, self.unit, f"u{self.unit} {name}") for name in self.names]
+    def rows_of(self, unit: int) -> list[HeatRow]:
+        """Every value of one unit over time, each on the unit's own scale; the first names the unit."""
+        first = f"u{unit}" + (" " if unit < 1000 else "")
+        return [
+            HeatRow((first if k == 0 and len(self.names) > 1 else "") + name, self.array(name)[:, unit], ramp_of(name),
+                    self.own_scale(name, unit), tells_scale=not self.bounded(name))
+            for k, name in enumerate(self.names)
+        ]  # fmt: skip
 
-    def row(self, name: str, unit: int, label: str, chosen: bool = False) -> HeatRow:
-        """One value of one unit over time."""
-        return HeatRow(label, self.array(name)[:, unit], ramp_of(name), self.scale(name), chosen)
+    @property
+    def text_value(self) -> str:
+        """What the text is coloured by where all values of one unit are shown: its memory."""
+        return "c" if "c" in self.names else "h"
+
+    def do(self, move: str, by: int) -> None:
+        """A move by its name, as it was typed: `move`, `go`, `step_unit`, `step_layer`, `step_value`, `step_sort`."""
+        getattr(self, move)(by)
 
     def state(self) -> dict[str, Any]:
         """What is kept with the session."""

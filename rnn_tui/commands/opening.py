@@ -70,5 +70,3 @@ def open_app(folder: Path, name: str) -> int:
     if watchdog.signal and lab.status.fault and lab.status.session:
         tell(lab.status.fault)
     return watchdog.code or app.return_code or 0
-
-

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import unicodedata
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from textual import events
 from textual.pilot import Pilot
 
+from rnn_tui.app.actions import key_of
 from rnn_tui.app.app import LabApp
 from rnn_tui.config import Config
 
@@ -57,21 +61,56 @@ def shown(lab: FakeLab) -> Open:
         session: str | None = None, size: tuple[int, int] = (80, 24), draft: Config | None = None, lab: Any = lab
     ) -> AsyncIterator[Pilot[None]]:
         app = LabApp(lab, session, draft)
-        async with app.run_test(size=size) as pilot:
+        async with app.run_test(size=size):
+            pilot = Keyboard(app)
+            app.begin()
             await settle(pilot)
             yield pilot
 
     return show
 
 
+class Keyboard(Pilot[None]):
+    """A pilot that waits until a key is dealt with, and not until the processor seems idle: twenty times faster."""
+
+    async def press(self, *keys: str) -> None:
+        for key in keys:
+            name = key_of(key) if len(key) == 1 and not key.isalnum() else key
+            try:
+                sign: str | None = unicodedata.lookup(name.upper().replace("_", " ").replace("MINUS", "HYPHEN-MINUS"))
+            except KeyError:
+                sign = {"plus": "+", "underscore": "_", "slash": "/"}.get(name, name if len(name) == 1 else None)
+            self.app.post_message(events.Key(name, sign))
+            await self.quiet()
+        await self.drawn()
+
+    async def quiet(self) -> None:
+        """Until no widget has a message left. A message to each of them, as Textual waits, takes ten times longer."""
+        empty = 0
+        while empty < 4:
+            await asyncio.sleep(0)
+            busy = any(pump.message_queue_size for pump in (self.app, *self.app.screen.walk_children(with_self=True)))
+            empty = 0 if busy else empty + 1
+
+    async def drawn(self) -> None:
+        """Until nothing is left to lay out or to draw: what is laid out anew may ask for more."""
+        for _ in range(3):
+            if not self.app.is_running:
+                return
+            await self.quiet()
+            self.app.screen._on_timer_update()
+        await self.quiet()
+
+
 async def settle(pilot: Pilot[Any]) -> None:
     """Until everything that was asked for is drawn."""
-    await pilot.pause()
+    assert isinstance(pilot, Keyboard)
+    await pilot.drawn()
     app = pilot.app
     assert isinstance(app, LabApp)
     if app.is_running:
         app.look()
-        await pilot.pause()
+        await pilot.drawn()
 
 
 async def until(pilot: Pilot[Any], reached: Callable[[], bool]) -> None:

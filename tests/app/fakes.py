@@ -91,10 +91,10 @@ class FakeLab:
         self.calls.append(("open", name))
         self.give_session(name, self.view_of)
 
-    def create(self, config: Config, name: str = "") -> None:
-        self.calls.append(("create", config, name))
+    def create(self, config: Config, name: str = "", *, train: bool = False) -> None:
+        self.calls.append(("create", config, name, train))
         self.give_session(name or "python-docs-lstm")
-        self.change(config=config)
+        self.change(config=config, phase=Phase.TRAINING if train else Phase.PAUSED)
 
     def train(self, **limits: Any) -> None:
         self.calls.append(("train",))
@@ -130,6 +130,10 @@ class FakeLab:
 
     def save_as(self, name: str) -> None:
         self.calls.append(("save_as", name))
+
+    def rename(self, name: str) -> None:
+        self.calls.append(("rename", name))
+        self.change(session=name, notice=f"its name is {name} now")
 
     def set_notes(self, text: str) -> None:
         self.notes = text

@@ -10,6 +10,7 @@ import numpy as np
 from textual import events
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingsMap
+from textual.pilot import Pilot
 
 from rnn_tui.app.actions import ACTIONS, BY_ID
 from rnn_tui.app.pane import Answer, Pane
@@ -22,7 +23,7 @@ PLAY = "ROMEO:\nBut soft, what light through yonder window breaks?\nIt is the ea
 
 def make_trace(
     text: str = PLAY, *, units: int = 12, layers: int = 2, cell: str = "lstm", step: int = 1240, version: int = 1,
-    offset: int = 0, source: str = "validation at 0", seed: int = 0,
+    offset: int = 0, source: str = "validation at 0", seed: int = 0, relu: bool = False, unknown: int = 0,
 ) -> Trace:  # fmt: skip
     """A trace of a network that never was: every array is of the shape and range that a real one has."""
     draw = np.random.default_rng(seed)
@@ -38,7 +39,8 @@ def make_trace(
             layer[name] = np.tanh(x) if name in "gn" else 1 / (1 + np.exp(-x))
         if cell == "lstm":
             layer["c"] = draw.standard_normal((T, units)).cumsum(axis=0) / 2
-        layer["h"] = np.tanh(draw.standard_normal((T, units)).cumsum(axis=0) / 2)
+        x = draw.standard_normal((T, units)).cumsum(axis=0) / 2
+        layer["h"] = np.maximum(x, 0) if relu else np.tanh(x)
         made.append({name: frozen(array.astype(np.float32)) for name, array in layer.items()})
     p = draw.dirichlet(np.full(V, 0.2), size=T)
     order = np.argsort(-p, axis=1)[:, : min(8, V)]
@@ -46,7 +48,7 @@ def make_trace(
     return Trace(
         symbols=tuple(text), tokens=frozen(tokens), layers=tuple(made), gates=gates, top_id=frozen(order),
         top_p=frozen(np.take_along_axis(p, order, axis=1).astype(np.float32)), vocabulary=vocabulary,
-        bits=frozen(np.concatenate((cost[-1:], cost[:-1]))), next_bits=frozen(cost), unknown=0, step=step,
+        bits=frozen(np.concatenate((cost[-1:], cost[:-1]))), next_bits=frozen(cost), unknown=unknown, step=step,
         weights_version=version, source=source, offset=offset, cell=cell,
     )  # fmt: skip
 
@@ -175,6 +177,29 @@ class Stage(App[None], inherit_bindings=False):
 
     def action_act(self, action_id: str) -> None:
         self.here.act(BY_ID[action_id].name)
+
+
+async def settle(app: Stage, pilot: Pilot[None]) -> None:
+    """Until everything that was typed has been done and is drawn."""
+    await pilot.pause(0)
+    for _ in range(2):
+        app.look()
+        await pilot.pause(0)
+
+
+async def press(app: Stage, pilot: Pilot[None], *keys: str) -> str:
+    """Keys in one burst, as they come when they were typed ahead; the screen once they are done."""
+    for key in keys:
+        character = key if len(key) == 1 else SIGNS.get(key)
+        app.post_message(events.Key(key, character))
+    await settle(app, pilot)
+    return "\n".join(lines_of(app))
+
+
+SIGNS = {
+    "space": " ", "right_square_bracket": "]", "left_square_bracket": "[", "right_parenthesis": ")",
+    "left_parenthesis": "(", "number_sign": "#",
+}  # fmt: skip
 
 
 def lines_of(app: App[Any]) -> list[str]:

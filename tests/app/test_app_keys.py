@@ -135,7 +135,8 @@ async def test_first_launch_space_trains_the_default(shown: Open, lab: FakeLab) 
         app: Any = pilot.app
         assert app.current == "build"
         await pilot.press("space")
-        await until(pilot, lambda: lab.told == ["create", "train"])
+        await until(pilot, lambda: lab.told == ["create"])
+        assert [call[3] for call in lab.calls if call[0] == "create"] == [True]
         assert app.current == "train"
         await pilot.press("space")
         assert lab.status.phase is Phase.PAUSED
@@ -144,7 +145,8 @@ async def test_first_launch_space_trains_the_default(shown: Open, lab: FakeLab) 
 async def test_space_on_another_pane_without_a_session_trains_the_draft(shown: Open, lab: FakeLab) -> None:
     async with shown() as pilot:
         await pilot.press("2", "space")
-        await until(pilot, lambda: lab.told == ["create", "train"])
+        await until(pilot, lambda: lab.told == ["create"])
+        assert [call[3] for call in lab.calls if call[0] == "create"] == [True]
 
 
 async def test_leaving_asks_while_it_trains(shown: Open, lab: FakeLab) -> None:

@@ -135,14 +135,14 @@ async def test_narrow_shows_one_pane_and_tab_does_nothing(shown: Open, trained: 
         app: Any = pilot.app
         await pilot.press("tab")
         assert app.current == "train"
-        assert [pane.PANE for pane in app._panes.values() if pane.display] == ["train"]
+        assert [pane.PANE for pane in app.panes.values() if pane.display] == ["train"]
 
 
 async def test_only_panes_on_the_screen_are_drawn(shown: Open, trained: FakeLab, monkeypatch: Any) -> None:
     async with shown("s") as pilot:
         app: Any = pilot.app
         drawn: list[str] = []
-        for name, pane in app._panes.items():
+        for name, pane in app.panes.items():
             monkeypatch.setattr(pane, "tick", lambda status, name=name: drawn.append(name))
         app.look()
         assert set(drawn) == {"train"}

@@ -132,7 +132,7 @@ async def test_a_new_net_field_asks_before_it_is_trained(shown: Open, lab: FakeL
         await press(pilot, "escape")
         assert lab.told == ["open"]
         await press(pilot, "space", "enter")
-        assert lab.told == ["open", "create", "train"]
+        assert lab.told == ["open", "create"]
         assert lab.calls[[c[0] for c in lab.calls].index("create")][1].model.layers == 3
         assert pilot.app.current == "train"  # type: ignore[attr-defined]
         await press(pilot, "1")
@@ -269,8 +269,7 @@ async def test_a_network_that_has_no_room_is_refused(shown: Open, lab: FakeLab, 
 
 
 async def test_a_session_that_could_not_be_built_is_a_draft_again(shown: Open, lab: FakeLab) -> None:
-    lab.create = lambda config, name="": lab.calls.append(("create", config))  # type: ignore[method-assign]
-    lab.train = lambda **_: lab.calls.append(("train",))  # type: ignore[method-assign]
+    lab.create = lambda config, name="", **_: lab.calls.append(("create", config))  # type: ignore[method-assign]
     async with shown() as pilot:
         build = pane(pilot)
         await press(pilot, "space")
@@ -278,6 +277,15 @@ async def test_a_session_that_could_not_be_built_is_a_draft_again(shown: Open, l
         lab.change(fault="the disk is full; make room")
         build._follow(lab.status)
         assert not build.draft.awaiting and build.draft.fresh
+        # One that is taken back before it was built, too.
+        lab.change(fault="")
+        lab.pause = lambda: None  # type: ignore[method-assign]
+        await press(pilot, "1", "space")
+        assert build.draft.awaiting
+        await press(pilot, "space")
+        assert not build.draft.awaiting and build.draft.fresh
+        await press(pilot, "1", "space")
+        assert lab.told == ["create"] * 3
 
 
 async def test_another_session_takes_the_drafts_place_and_its_row(shown: Open, lab: FakeLab) -> None:

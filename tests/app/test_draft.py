@@ -133,7 +133,7 @@ def test_presets_go_round_on_the_text_of_ones_own() -> None:
         seen.append(draft.preset(1).name)
         by_hand = seen[-1] == "three units by hand"
         assert draft.config.data.path == (BUILTIN_TEXTS[2] if by_hand else "my.txt")
-        assert draft.config.data.vocabulary_size == (8 if by_hand else 0)
+        assert draft.config.data.vocabulary_size == 0
         assert draft.config.training.threads == 2
     assert seen == [*(p.name for p in PRESETS[1:]), PRESETS[0].name]
     assert draft.preset(-1).name == PRESETS[-1].name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -9,19 +10,27 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
+from rich.style import Style
 from textual import events
 from textual.pilot import Pilot
 
 from rnn_tui.app.panes.generate import GeneratePane
 from rnn_tui.app.panes.generate_options import BY_NAME, LARGEST_SEED, OPTIONS
+from rnn_tui.app.panes.generate_view import candidates
 from rnn_tui.app.widgets.written import Wrapped
-from rnn_tui.lab import Write
+from rnn_tui.data.vocabulary import Vocabulary
+from rnn_tui.generation import distribution
+from rnn_tui.lab import Asked, Write
+from rnn_tui.lab.answers import Frozen, write
+from rnn_tui.lab.asking import AnsweringThread
 from rnn_tui.symbols import sign, width
-from rnn_tui.views import Status
-from tests.app.stage import FakeLab, Stage, lines_of, make_writing
+from rnn_tui.views import Phase, Status
+from tests.app.stage import FakeLab, Stage, lines_of, make_writing, press, settle
+from tests.networks import build
 
 
 @asynccontextmanager
@@ -33,18 +42,6 @@ async def stage(
     async with app.run_test(size=size) as pilot:
         await settle(app, pilot)
         yield app, pane, pilot
-
-
-async def settle(app: Stage, pilot: Pilot[None]) -> None:
-    await pilot.pause()
-    app.look()
-    await pilot.pause()
-
-
-async def press(app: Stage, pilot: Pilot[None], *keys: str) -> str:
-    await pilot.press(*keys)
-    await settle(app, pilot)
-    return "\n".join(lines_of(app))
 
 
 async def test_prompt_and_options_are_what_is_asked() -> None:
@@ -78,6 +75,99 @@ async def test_it_writes_as_it_goes_and_stops_at_once() -> None:
         assert pane.copy_text() == asked.newest.text
 
 
+async def test_escape_stops_the_writing_and_leaves_nothing_else() -> None:
+    lab = FakeLab(at_once=False)
+    async with stage(lab) as (app, pane, pilot):
+        await press(app, pilot, "enter")
+        lab.asked[0].newest = make_writing("", 300, 1, 5)
+        await settle(app, pilot)
+        await press(app, pilot, "i", "x")
+        assert pane.escape() and pane.busy and pane.prompt == "", "first the field"
+        assert pane.escape() and not pane.busy and lab.asked[0].cancelled
+        assert pane.copy_text() == lab.asked[0].newest.text
+        assert not pane.escape()
+
+
+async def test_what_another_network_wrote_is_not_shown() -> None:
+    async with stage() as (app, pane, pilot):
+        lab: Any = app.lab
+        await press(app, pilot, "enter")
+        lab.status = replace(lab.status, step=1300, weights_version=2, phase=Phase.TRAINING)
+        await settle(app, pilot)
+        assert pane.writing is not None
+        lab.status = replace(lab.status, session="other")
+        screen = await press(app, pilot)
+        assert pane.writing is None and "enter lets it write" in screen
+
+
+async def test_a_shown_probability_is_that_of_the_distribution_it_was_drawn_from() -> None:
+    """By hand: the logits after the prompt, divided by the temperature, cut, made to add up to 1."""
+    network, vocabulary = build(4, seed=3), Vocabulary("ab \n")
+    frozen = Frozen(network, vocabulary, None, "validation", 7, 1)
+    question = Write("abba", length=1, temperature=0.7, top_k=3, top_p=0.9, seed=5)
+    asked = Asked(question)
+    # As in the lab, on a thread of its own: it changes how torch computes there.
+    thread = AnsweringThread()
+    thread.take(asked, write(question, asked, lambda best: frozen))
+    asked.result(timeout=60)
+    thread.close(10)
+    tokens, _ = vocabulary.encode("abba")
+    logits, _ = network(torch.from_numpy(tokens).unsqueeze(1), None)
+    ids, p = distribution(logits[-1, 0].detach().numpy().astype(np.float64), 0.7, 3, 0.9)
+    expected = {sign(vocabulary.symbols[k]): float(chance) for k, chance in zip(ids.tolist(), p.tolist(), strict=True)}
+    lab = FakeLab(at_once=False)
+    async with stage(lab) as (app, _, pilot):
+        await press(app, pilot, "enter", "v")
+        lab.asked[0].finish(asked.newest)
+        screen = await press(app, pilot)
+        symbol = sign(asked.newest.text)
+        assert f"last '{symbol}' {expected[symbol]:.2f}, of" in screen
+        for each, chance in expected.items():
+            assert f"'{each}' {chance:.2f}" in screen
+        assert f"mean {-math.log2(expected[symbol]):.2f} bits, perplexity {1 / expected[symbol]:.2f}" in screen
+    _, bars = candidates(asked.newest)
+    assert {bar.label: bar.value for bar in bars} == {f"'{each}'": pytest.approx(p) for each, p in expected.items()}
+    assert [bar.label for bar in bars if bar.note] == [f"'{symbol}'"]
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_a_drawn_symbol_that_is_not_among_the_likeliest_stands_below(count: int) -> None:
+    top = tuple((letter, 0.1) for letter in "abcde"[:count])
+    writing = replace(make_writing("", 3, 1, 1), text="z", top=(top,))
+    _, bars = candidates(writing)
+    assert [bar.label for bar in bars] == [*(f"'{letter}'" for letter, _ in top), "'z'"]
+    assert bars[-1].note == "written" and bars[-1].value == pytest.approx(float(writing.probability[0]))
+
+
+async def test_a_long_text_costs_what_is_in_view() -> None:
+    lab = FakeLab(at_once=False)
+    async with stage(lab) as (app, pane, pilot):
+        pane.values["length"] = 100_000.0
+        await press(app, pilot, "enter", "v")
+        whole = make_writing("", 100_000, 1, 100_000)
+        for count in (50_000, 100_000):
+            lab.asked[0].newest = replace(
+                whole, text=whole.text[:count], probability=whole.probability[:count], top=whole.top[:count]
+            )
+            await settle(app, pilot)
+            assert len(pane._text.rows) <= pane._text.size.height
+            assert f"writing {count:,} of 100,000" in "\n".join(lines_of(app))
+
+
+async def test_without_colours_what_surprised_is_underlined(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with stage() as (app, pane, pilot):
+        screen = await press(app, pilot, "enter", "v")
+        assert "underlined from 3 bits on" in screen
+        writing = pane.writing
+        assert writing is not None
+        shown = [(c, isinstance(style, Style) and bool(style.underline))
+                 for row in pane._text.rows for text, style in row[1:] for c in text]  # fmt: skip
+        surprised = [bool(-np.log2(float(p)) >= 3) for p in writing.probability]
+        assert True in surprised
+        assert [mark for _, mark in shown] == surprised[-len(shown) :]
+
+
 async def test_again_takes_another_seed_and_the_same_seed_gives_the_same_text() -> None:
     async with stage() as (app, pane, pilot):
         await press(app, pilot, "enter")
@@ -103,12 +193,16 @@ async def test_probabilities_mean_bits_and_candidates() -> None:
 async def test_the_weights_can_be_the_best_ones_only_where_there_are_some() -> None:
     async with stage() as (app, pane, pilot):
         lab: Any = app.lab
-        await press(app, pilot, *["down"] * 9, "right")
-        assert not pane.best
+        screen = await press(app, pilot, *["down"] * 9, "right")
+        assert not pane.best and "Weights" not in screen
         lab.status = replace(lab.status, has_best=True)
-        await press(app, pilot, *["down"] * 9, "right", "enter")
-        assert lab.asked[-1].question.best
-        assert "best" in "\n".join(lines_of(app))
+        assert "Weights       newest" in await press(app, pilot)
+        screen = await press(app, pilot, *["down"] * 9, "right", "enter")
+        assert lab.asked[-1].question.best and ">Weights" in screen and "best" in screen
+        # Started over: there are none any more.
+        lab.status = replace(lab.status, has_best=False)
+        screen = await press(app, pilot, "enter")
+        assert not lab.asked[-1].question.best and "Weights" not in screen and ">Seed" in screen
 
 
 async def test_it_names_the_weights_and_what_went_wrong() -> None:
@@ -162,15 +256,17 @@ async def test_hostile_text_never_reaches_the_screen_raw() -> None:
         assert "[@click=app.quit]x[/]" in "\n".join(lines_of(app))
 
 
-@pytest.mark.parametrize("size", [(20, 3), (40, 9), (80, 21), (120, 24), (160, 45)])
-async def test_every_size_shows_the_end_of_the_text(size: tuple[int, int]) -> None:
-    async with stage(size=size) as (app, pane, pilot):
-        for _ in range(2):
-            screen = await press(app, pilot, "enter")
-            last = pane.copy_text().splitlines()[-1]
-            if size[1] >= 9:
-                assert last[-10:].strip() in screen
-            await press(app, pilot, "v", "v")
+async def test_every_size_shows_the_end_of_the_text() -> None:
+    async with stage() as (app, pane, pilot):
+        await press(app, pilot, "enter")
+        last = pane.copy_text().splitlines()[-1]
+        for size in ((20, 3), (40, 9), (80, 21), (120, 24), (160, 45)):
+            await pilot.resize_terminal(*size)
+            for shown in (last[-10:].strip(), "".join(map(sign, last[-10:]))):
+                await settle(app, pilot)
+                if size[1] >= 9:
+                    assert shown in "\n".join(lines_of(app))
+                await press(app, pilot, "v")
 
 
 async def test_state_goes_out_and_comes_back() -> None:

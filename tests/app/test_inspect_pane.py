@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.style import Style
 from textual import events
 from textual.pilot import Pilot
 from textual.widget import Widget
@@ -20,13 +21,17 @@ from textual.widget import Widget
 from rnn_tui.app.panes import inspect as inspect_module
 from rnn_tui.app.panes import reading_pane
 from rnn_tui.app.panes.generate import GeneratePane
-from rnn_tui.app.panes.inspect import PASSAGE, InspectPane
+from rnn_tui.app.panes.inquiry import PASSAGE
+from rnn_tui.app.panes.inspect import CELL_BYTES, FOLLOW_BYTES, InspectPane
+from rnn_tui.app.panes.inspect_view import legend_line, text_styles
 from rnn_tui.app.reading import SORTS, Reading, round_up, values_of
-from rnn_tui.app.widgets.text_strip import GUTTER
+from rnn_tui.app.widgets import palette
+from rnn_tui.app.widgets.heatmap import HeatRow, spans_of
+from rnn_tui.app.widgets.text_strip import GUTTER, Columns
 from rnn_tui.lab import TraceText
 from rnn_tui.symbols import sign
-from rnn_tui.views import Phase, Status, Trace
-from tests.app.stage import PLAY, FakeLab, Stage, lines_of, make_trace
+from rnn_tui.views import DataView, Part, Phase, Status, Trace, frozen
+from tests.app.stage import PLAY, FakeLab, Stage, lines_of, make_trace, press, settle
 
 
 @pytest.fixture(autouse=True)
@@ -44,18 +49,6 @@ async def stage(
     async with app.run_test(size=size) as pilot:
         await settle(app, pilot)
         yield app, pane, pilot
-
-
-async def settle(app: Stage, pilot: Pilot[None]) -> None:
-    await pilot.pause()
-    app.look()
-    await pilot.pause()
-
-
-async def press(app: Stage, pilot: Pilot[None], *keys: str) -> str:
-    await pilot.press(*keys)
-    await settle(app, pilot)
-    return "\n".join(lines_of(app))
 
 
 def the_trace(pane: InspectPane) -> Trace:
@@ -99,9 +92,8 @@ async def test_the_detail_tells_the_values_at_the_cursor() -> None:
             assert f" {name} {value:+.2f}" in screen or f" {name}  {value:.2f}" in screen
         for name in "ch":
             assert f" {name} {float(trace.layers[1][name][t, unit]):+.2f}" in screen
-        assert f"cost {float(trace.bits[t]):.1f} bits" in screen
-        assert f"came, {float(trace.bits[t + 1]):.1f} bits" in screen
-        assert screen.count("came") == 1 + (trace.tokens[t + 1] in trace.top_id[t, :5])
+        assert f"cost of '{sign(trace.symbols[t])}' {float(trace.bits[t]):.1f} bits" in screen
+        assert f"true is '{sign(trace.symbols[t + 1])}', {float(trace.bits[t + 1]):.1f} bits" in screen
         likeliest = trace.vocabulary[int(trace.top_id[t, 0])]
         assert f"'{sign(likeliest)}'" in screen
         assert f"{float(trace.top_p[t, 0]):.2f}" in screen
@@ -129,7 +121,7 @@ async def test_units_layers_values_and_orders() -> None:
         await press(app, pilot, "V")
         assert reading.single
         labels = [line[:GUTTER].strip() for line in lines_of(app)[4:10]]
-        assert labels == [f"u11 {name}" for name in ("h", "c", "i", "f", "g", "o")]
+        assert labels[0] == "u11 h" and re.fullmatch(r"c ?±[0-9.]+", labels[1]) and labels[2:] == ["i", "f", "g", "o"]
 
 
 async def test_moving_through_time_leaves_the_grid_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,7 +167,7 @@ async def test_escape_keeps_the_old_text_and_letters_are_text_only_in_the_field(
         screen = await press(app, pilot, "i", "l", "l", "v")
         assert pane._own.value == "llv" and pane.reading.cursor == 0 and " llv" in screen
         screen = await press(app, pilot, "escape")
-        assert len(lab.asked) == 1 and pane.text is None
+        assert len(lab.asked) == 1 and pane.inquiry.text is None
         assert "ROMEO" in screen
 
 
@@ -228,7 +220,7 @@ async def test_it_names_the_weights_reads_again_and_follows(monkeypatch: pytest.
         lab.status = replace(lab.status, step=2000, weights_version=3)
         await settle(app, pilot)
         assert len(lab.asked) == 2, "no sooner than a second after the last reading"
-        monkeypatch.setattr(inspect_module, "FOLLOW_EVERY", 0.0)
+        pane.inquiry.rest = 0.0
         await settle(app, pilot)
         assert len(lab.asked) == 3
         await settle(app, pilot)
@@ -258,42 +250,51 @@ async def test_one_question_at_a_time_and_a_failed_one_says_why() -> None:
         assert app.said == ["no\x1b[31m"] and pane.trace is not None
 
 
-async def test_without_a_network_it_says_what_to_press() -> None:
+async def test_without_a_network_it_says_what_to_press(monkeypatch: pytest.MonkeyPatch) -> None:
     lab = FakeLab()
     lab.status = Status()
     async with stage(lab) as (app, pane, pilot):
         screen = "\n".join(lines_of(app))
         assert "space trains" in screen and "no network yet" in screen
         assert not lab.asked
+        monkeypatch.setattr(inspect_module, "TYPED_AHEAD", 0.0)
         assert not pane.allows("right") and not pane.allows("text")
         await press(app, pilot, "right", "v", "i", "g", "S")
         lab.status = FakeLab().status
         await settle(app, pilot)
-        await settle(app, pilot)
-        assert pane.trace is not None
+        assert pane.trace is not None and pane.reading.cursor == 0
 
 
-@pytest.mark.parametrize("size", [(20, 3), (40, 9), (40, 12), (79, 20), (80, 21), (120, 24), (160, 45), (300, 80)])
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
-async def test_every_size_is_filled_and_nothing_overflows(size: tuple[int, int], cell: str) -> None:
-    async with stage(FakeLab(cell=cell, units=128), size) as (app, pane, pilot):
+async def test_every_size_is_filled_and_nothing_overflows(cell: str) -> None:
+    async with stage(FakeLab(cell=cell, units=128)) as (app, pane, pilot):
         await press(app, pilot, "L", "v", "j")
-        assert all(child.region.bottom <= size[1] for child in pane.children if child.display)
-        screen = lines_of(app)
-        assert screen[1].startswith(" " * GUTTER + "ROMEO")
-        assert "^" in screen[2]
-        if size[1] >= 9:
-            assert sum(bool(re.match(r"[ >]u ?\d", line)) for line in screen) >= 3
-            assert screen[-1 if size[1] < 14 else -2].strip()
+        for size in ((160, 45), (20, 3), (40, 9), (40, 12), (79, 20), (80, 21), (120, 24), (300, 80)):
+            await pilot.resize_terminal(*size)
+            await settle(app, pilot)
+            assert all(child.region.bottom <= size[1] for child in pane.children if child.display)
+            screen = lines_of(app)
+            assert screen[1].startswith(" " * GUTTER + "ROMEO")
+            assert "^" in screen[2]
+            if size[1] >= 9:
+                rows = [line for line in screen if re.match(r"[ >](u ?\d|[cifgorzn] )", line)]
+                assert len(rows) >= 3
+                assert sum(line[GUTTER:].strip() != "" for line in rows) >= 3
+                assert screen[-1 if size[1] < 14 else -2].strip()
 
 
-async def test_japanese_steps_two_columns() -> None:
-    lab = FakeLab()
-    async with stage(lab) as (app, pane, pilot):
-        app.post_message(events.Paste("神の光abc東"))
+@pytest.mark.parametrize(("size", "start"), [((80, 21), 0), ((40, 12), 0), ((160, 45), 4)])
+async def test_japanese_steps_two_columns(size: tuple[int, int], start: int) -> None:
+    text = "神の光abc東"
+    async with stage(size=size) as (app, pane, pilot):
+        app.post_message(events.Paste(text))
         await settle(app, pilot)
-        for t, column in enumerate([0, 2, 4, 6, 7, 8, 9]):
-            marks = next(line for line in lines_of(app) if line.strip() == "^")
+        for _ in range(start):
+            pane.do_right()
+        await settle(app, pilot)
+        for t, column in list(enumerate([0, 2, 4, 6, 7, 8, 9]))[start:]:
+            line, marks = lines_of(app)[1:3]
+            assert line.rstrip() == " " * GUTTER + text
             assert pane.reading.cursor == t and marks.index("^") == GUTTER + column
             await press(app, pilot, "right")
 
@@ -303,10 +304,15 @@ async def test_hostile_text_never_reaches_the_screen_raw() -> None:
     async with stage() as (app, pane, pilot):
         app.post_message(events.Paste(hostile))
         await settle(app, pilot)
+        screen = ""
         for _ in hostile:
-            screen = await press(app, pilot, "right")
+            pane.do_right()
+            parts = (pane._header, pane._strip, pane._values, pane._next)
+            screen = "".join(part.text for part in parts)
             assert not {c for c in screen if (ord(c) < 32 and c != "\n") or 0x7F <= ord(c) < 0xA0 or c in "‮́"}
+        screen = await press(app, pilot, "left")
         assert "[bold]b[/bold]" in screen
+        assert not {c for c in screen if (ord(c) < 32 and c != "\n") or 0x7F <= ord(c) < 0xA0 or c in "‮́"}
         assert pane.copy_text().isprintable() or "\n" in pane.copy_text()
 
 
@@ -346,10 +352,206 @@ async def test_another_session_is_read_anew_and_a_restored_place_is_kept() -> No
         await settle(app, pilot)
         assert lab.asked[-1].question.offset == 600
         await settle(app, pilot)
-        assert (pane.passage, pane.reading.cursor) == (600, 7)
+        assert (pane.inquiry.passage, pane.reading.cursor) == (600, 7)
         lab.status = replace(lab.status, session="third")
         await settle(app, pilot)
         assert lab.asked[-1].question.offset == 0
+
+
+async def test_moves_typed_before_the_text_is_there_are_made_when_it_is() -> None:
+    lab = FakeLab(at_once=False)
+    async with stage(lab) as (app, pane, pilot):
+        await press(app, pilot, "right", "right", "L", "left", "v", "right_square_bracket", "j", "g", "number_sign")
+        assert pane.trace is None and app.went == "inspect" and app.dialog is None
+        lab.answer(lab.asked[0])
+        await settle(app, pilot)
+        reading = pane.reading
+        assert (reading.cursor, reading.value, reading.layer) == (11, "c", 1)
+        order = np.argsort(-np.abs(np.diff(the_trace(pane).layers[1]["c"], axis=0)).mean(axis=0), kind="stable")
+        assert reading.order.tolist() == order.tolist()
+        assert "t 11 of" in lines_of(app)[0] and lines_of(app)[2].index("^") == GUTTER + 11
+
+
+async def test_moves_are_of_the_text_that_was_asked_for() -> None:
+    lab = FakeLab()
+    async with stage(lab) as (app, pane, pilot):
+        await press(app, pilot, "end")
+        lab.at_once = False
+        await press(app, pilot, "right_parenthesis", "L", "right")
+        assert pane.reading.cursor == PASSAGE - 1
+        lab.answer(lab.asked[-1])
+        await settle(app, pilot)
+        assert pane.reading.cursor == 11 and pane.inquiry.passage == PASSAGE
+        app.post_message(events.Paste("abcde"))
+        await press(app, pilot, "L", "left")
+        lab.answer(lab.asked[-1])
+        await settle(app, pilot)
+        assert pane.reading.cursor == 3, "ten on are only four in a text of five"
+        # The same text with newer weights keeps the place: moves need not wait.
+        await press(app, pilot, "r", "left")
+        assert pane.reading.cursor == 2
+        lab.answer(lab.asked[-1])
+        await settle(app, pilot)
+        assert pane.reading.cursor == 2
+
+
+async def test_a_text_that_can_not_be_read_leaves_the_one_before() -> None:
+    lab = FakeLab()
+    async with stage(lab) as (app, pane, pilot):
+        await press(app, pilot, "L")
+        lab.at_once = False
+        app.post_message(events.Paste("€€€"))
+        await press(app, pilot, "right")
+        lab.asked[-1].finish(error="none of that text's symbols is in the vocabulary; type another text (i)")
+        screen = await press(app, pilot)
+        assert "none of" in app.said[-1] and "ROMEO" in screen
+        assert pane.inquiry.text is None and pane.reading.cursor == 10
+        await press(app, pilot, "r")
+        assert lab.asked[-1].question == TraceText(text=None, offset=0, length=PASSAGE)
+
+
+async def test_unknown_symbols_are_told_once() -> None:
+    lab = FakeLab(unknown=3)
+    async with stage(lab, size=(160, 45)) as (app, _, pilot):
+        assert app.said == ["3 symbols are not in the vocabulary: left out"]
+        screen = await press(app, pilot, "r", "right")
+        assert len(app.said) == 1 and "3 symbols are not in the vocabulary: left out" in screen
+
+
+async def test_an_empty_text_is_the_passage_again_and_a_passage_beyond_the_ends_is_none() -> None:
+    lab = FakeLab()
+    lab.data = DataView(
+        "x", "x", 5000, 60, (Part("train", 0, 4000), Part("validation", 4000, 450)), (), (), "", ""
+    )  # fmt: skip
+    async with stage(lab) as (app, pane, pilot):
+        app.post_message(events.Paste("mine"))
+        await settle(app, pilot)
+        await press(app, pilot, "i", *["backspace"] * 4, "enter")
+        assert lab.asked[-1].question == TraceText(text=None, offset=0, length=PASSAGE)
+        await press(app, pilot, "L")
+        back, on = "left_parenthesis", "right_parenthesis"
+        for key, offset, told in ((back, 0, "first passage"), (on, 200, ""), (on, 250, ""), (on, 250, "last passage")):
+            asked, said = len(lab.asked), len(app.said)
+            await press(app, pilot, key)
+            assert pane.inquiry.passage == offset
+            assert (len(lab.asked) == asked) == bool(told) == (len(app.said) > said)
+            assert told in " ".join(app.said[said:])
+
+
+async def test_the_true_symbol_is_marked_or_stands_below() -> None:
+    async with stage() as (app, pane, pilot):
+        trace = the_trace(pane)
+        seen = set()
+        for t in range(60):
+            pane.reading.go(t)
+            pane.draw()
+            rows = pane._next.text.splitlines()[1:]
+            true = f"'{sign(trace.symbols[t + 1])}'"
+            among = int(trace.tokens[t + 1]) in trace.top_id[t, :5].tolist()
+            seen.add(among)
+            marked = [row for row in rows if row.endswith(" true")]
+            assert len(rows) == 5 and len(marked) == 1 and marked[0].split()[0] == true
+            p = 2.0 ** -float(trace.bits[t + 1])
+            told = float(marked[0].split()[1])
+            assert told == (pytest.approx(p, abs=0.005) if p >= 0.005 else pytest.approx(p, rel=0.5))
+            assert among or rows[-1] is marked[0]
+        assert seen == {True, False}
+        screen = await press(app, pilot, "end")
+        assert "the text ends here" in screen and " true" not in screen
+
+
+@pytest.mark.parametrize("width", [40, 80, 160])
+async def test_what_the_symbol_cost_is_never_cut_off(width: int) -> None:
+    lab = FakeLab(units=1024)
+    async with stage(lab, size=(width, 21)) as (_, pane, _):
+        trace = the_trace(pane)
+        for t in range(1, 40):
+            pane.reading.go(t)
+            pane.draw()
+            bits = f"{float(trace.bits[t]):.1f} bits"
+            text = pane._few.text if pane.compact else pane._values.text
+            assert f"'{sign(trace.symbols[t])}' {bits}" in text
+
+
+GLYPHS = "▁▂▃▄▅▆▇█"
+
+
+def drawn(row: HeatRow) -> list[tuple[int, int]]:
+    """Height (0 to 7) and colour of every cell of a row."""
+    columns = Columns.of("x" * len(row.values))
+    found = []
+    for text, style in spans_of(row, columns, 0, len(row.values), True, False):
+        assert isinstance(style, Style) and style.color is not None and style.color.number is not None
+        found += [(GLYPHS.index(glyph), style.color.number) for glyph in text]
+    return found
+
+
+@pytest.mark.parametrize(("cell", "relu"), [("lstm", False), ("gru", False), ("rnn", False), ("rnn", True)])
+def test_every_row_of_a_unit_is_as_high_as_its_numbers(cell: str, relu: bool) -> None:
+    """Gates on 0 to 1; g, n and h on -1 to 1; c, and the h of a ReLU, on the unit's own largest size."""
+    trace = make_trace(cell=cell, relu=relu, units=5)
+    reading = Reading()
+    reading.take(trace)
+    for unit in range(5):
+        for name, row in zip(reading.names, reading.rows_of(unit), strict=True):
+            values = trace.layers[0][name][:, unit].astype(float)
+            largest = float(np.abs(values).max())
+            own = name == "c" or (name == "h" and relu)
+            scale = row.scale
+            assert row.tells_scale == own
+            if own:
+                assert largest <= scale <= 1.11 * largest
+            for value, (height, colour) in zip(values.tolist(), drawn(row), strict=True):
+                if name in "iforz":
+                    assert abs((height + 0.5) / 8 - value) <= 0.12
+                    continue
+                assert abs(height / 7 - abs(value) / scale) <= 0.14
+                side = palette.SIGNED.index(colour) - len(palette.SIGNED) // 2
+                assert side * value >= 0
+                assert side != 0 or abs(value) / scale <= 1 / 16 + 1e-6
+
+
+def test_a_flat_row_is_flat_only_where_the_unit_is() -> None:
+    trace = make_trace(units=3)
+    c = trace.layers[0]["c"].copy()
+    c[:, 1] *= 0.01
+    c[:, 2] = 0.0
+    reading = Reading()
+    reading.take(replace(trace, layers=({**trace.layers[0], "c": frozen(c)}, trace.layers[1])))
+    heights = [max(height for height, _ in drawn(reading.rows_of(unit)[1])) for unit in range(3)]
+    assert heights == [7, 7, 0]
+    # Side by side all units have one scale, which the legend tells.
+    reading.step_value(1)
+    rows = {row.label: row for row in reading.unit_rows(3)}
+    assert len({row.scale for row in rows.values()}) == 1
+    assert max(height for height, _ in drawn(rows["u 1"])) == 0
+    legend = "".join(text for text, _ in legend_line(reading, 80, True, False))
+    assert f"{rows['u 0'].scale:+.3g} or more" in legend
+
+
+async def test_the_text_has_the_colour_of_the_units_memory() -> None:
+    async with stage() as (app, pane, pilot):
+        await press(app, pilot, "V")
+        assert pane.reading.single
+        c = the_trace(pane).layers[0]["c"][:, pane.reading.unit]
+        for t, style in enumerate(text_styles(pane.reading, 0, 60)):
+            assert style.bgcolor is not None and style.bgcolor.number is not None
+            side = palette.SIGNED.index(style.bgcolor.number) - len(palette.SIGNED) // 2
+            assert side * c[t] >= 0
+        assert f"c in text -{float(pane.reading.own_scale('c', pane.reading.unit)):.3g}" in "\n".join(lines_of(app))
+
+
+async def test_following_rests_for_as_long_as_a_reading_takes_to_send() -> None:
+    lab = FakeLab()
+    async with stage(lab, size=(160, 45)) as (app, pane, pilot):
+        await press(app, pilot, "F")
+        for version in (2, 3):
+            pane.inquiry.rest = 0.0
+            lab.trace_options = {"seed": version}
+            lab.status = replace(lab.status, step=1240 + version, weights_version=version)
+            await settle(app, pilot)
+        grid = 152 * (len(pane._units.rows) + len(pane._over_time.rows))
+        assert pane.inquiry.rest * FOLLOW_BYTES >= grid * CELL_BYTES
 
 
 JUNK = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.lists(st.integers())

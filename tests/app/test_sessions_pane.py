@@ -188,22 +188,33 @@ async def test_escape_changes_neither_name_nor_notes(shown: Open, files: Path) -
         assert session.load(session.path_of(files, "gamma")).notes == "notes on gamma"
 
 
-async def test_the_open_session_gets_a_new_name_and_the_old_file_goes(shown: Open, files: Path, lab: FakeLab) -> None:
-    def save_as(name: str) -> None:
-        session.copy(files, "gamma", name)
-        lab.change(session=name, saved_step=7)
+async def test_the_open_session_gets_a_new_name(shown: Open, files: Path, lab: FakeLab) -> None:
+    def rename(name: str) -> None:
+        session.rename(files, lab.status.session, name)
+        lab.change(session=name)
 
-    lab.save_as = save_as  # type: ignore[method-assign]
+    def refuse(name: str) -> None:
+        raise LabError("the lab says no")
+
+    lab.rename = rename  # type: ignore[method-assign]
     async with listed(shown, "gamma") as pilot:
+        build = pilot.app.pane("build")
+        build._follow(lab.status)
+        build.draft.put("model.layers", 5)
         await press(pilot, "e")
-        await type_in(pilot, "omega", "enter")
-        assert names(files) == ["alpha", "beta", "gamma", "omega"] or names(files) == ["alpha", "beta", "omega"]
-        pane(pilot)._finish_rename()
-        await press(pilot, "escape")
-        assert names(files) == ["alpha", "beta", "omega"]
-        await press(pilot, "e", "enter")
+        assert "there is a session beta already" in await type_in(pilot, "beta", "enter")
+        text = await type_in(pilot, "Gamma", "enter")
+        assert "Notes on Gamma" in text and names(files) == ["Gamma", "alpha", "beta"]
         await type_in(pilot, "new notes", "enter")
-        assert lab.notes == "new notes" and lab.told[-1] == "save"
+        assert lab.notes == "new notes" and lab.told == ["open", "save"]
+        row = pane(pilot).selected
+        assert row is not None and row.name == "Gamma"
+        # It is the same session: what was being edited stays.
+        build._follow(lab.status)
+        assert build.draft.config.model.layers == 5 and build.draft.session == "Gamma"
+        lab.rename = refuse  # type: ignore[method-assign]
+        await press(pilot, "e")
+        assert "the lab says no" in await type_in(pilot, "delta", "enter")
 
 
 async def test_delete_asks_once_and_escape_keeps(shown: Open, files: Path) -> None:
@@ -236,7 +247,7 @@ async def test_a_session_that_another_program_holds_is_told(shown: Open, files: 
 async def test_a_faulty_file_is_listed_with_its_sentence(shown: Open, files: Path, lab: FakeLab) -> None:
     (files / "broken.safetensors").write_bytes(b"\x1b[2J not a session")
     async with listed(shown) as pilot:
-        pane(pilot)._rows.move_to("broken")
+        pane(pilot)._list.move_to("broken")
         text = await press(pilot, "right")
         line = next(line for line in text.splitlines() if " broken " in line and "opened" in line)
         assert "can't be opened" in line and "Fault" in text and "\x1b" not in text
@@ -249,6 +260,7 @@ async def test_a_faulty_file_is_listed_with_its_sentence(shown: Open, files: Pat
 async def test_the_open_session_shows_what_it_has_now(shown: Open, files: Path, lab: FakeLab) -> None:
     async with listed(shown, "gamma") as pilot:
         lab.change(step=2345, val_loss=math.log(7.25))
+        pane(pilot)._drawn_at = 0.0
         line = next(line for line in (await done(pilot)).splitlines() if "\u25b8 gamma" in line)
         assert "2,345" in line and "7.25" in line
 
@@ -289,7 +301,7 @@ async def test_a_gallery_session_is_opened_as_a_copy(
     monkeypatch.setattr(session_files.session, "list_gallery", lambda: rows)
     async with listed(shown) as pilot:
         assert "shipped with the lab" in await done(pilot)
-        pane(pilot)._rows.move_to("/shipped-one")
+        pane(pilot)._list.move_to("/shipped-one")
         await press(pilot, "d", "e", "enter")
         assert names(files) == ["alpha", "beta", "gamma", "shipped-one"]
         assert ("open", "shipped-one") in lab.calls

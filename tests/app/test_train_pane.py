@@ -93,17 +93,16 @@ async def test_pace_from_full_speed_down_and_up_again(shown: Open, trained: Fake
         assert [call[1] for call in trained.calls if call[0] == "set_pace"] == [100, 50, 20, 50, 100, 0, 0]
         assert "full speed" in await text_of(pilot)
         await pilot.press(*["less_than_sign"] * 12)
-        assert trained.calls[-1] == ("set_pace", 0.5)
+        assert trained.calls[-1] == ("set_pace", 1.0)
 
 
 async def test_learning_rate_by_a_tenth_of_a_decade(shown: Open, trained: FakeLab) -> None:
     async with shown("s") as pilot:
         await pilot.press(*["plus"] * 10)
         rates = [call[2] for call in trained.calls if call[0] == "set"]
-        assert rates[0] == pytest.approx(0.002 * 10**0.1, rel=1e-3)
-        assert rates[-1] == pytest.approx(0.02, rel=1e-3)
+        assert rates == [pytest.approx(0.002 * 10 ** (k / 10), rel=1e-10) for k in range(1, 11)]
         await pilot.press("minus")
-        assert trained.calls[-1] == ("set", "training.learning_rate", pytest.approx(0.02 / 10**0.1, rel=1e-3))
+        assert trained.calls[-1] == ("set", "training.learning_rate", pytest.approx(0.02 / 10**0.1, rel=1e-10))
 
 
 async def test_a_rate_that_cannot_be_is_a_sentence(shown: Open, trained: FakeLab) -> None:

@@ -96,9 +96,7 @@ def test_a_terminal_that_takes_nothing_any_more_does_not_hold_it_up(
     assert session.load(path).progress["step"] > 25
 
 
-def test_a_terminal_that_is_gone_is_a_hang_up(
-    open_terminal: Open, trained: Command, tmp_path: Path
-) -> None:
+def test_a_terminal_that_is_gone_is_a_hang_up(open_terminal: Open, trained: Command, tmp_path: Path) -> None:
     path = copied(trained, tmp_path)
     terminal = open_terminal("demo")
     terminal.until("opened at step 25")

@@ -11,15 +11,15 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.timer import Timer
 
-from rnn_tui import presets
 from rnn_tui.app.draft import PATH, Draft
 from rnn_tui.app.pane import Pane
+from rnn_tui.app.panes.build_about import about
 from rnn_tui.app.panes.build_rows import PRESET, form_rows, preset_line, typed
 from rnn_tui.app.panes.build_text import DraftText
 from rnn_tui.app.panes.build_words import BUILD_HELP
 from rnn_tui.app.widgets.diagram import Diagram, summary
 from rnn_tui.app.widgets.path_field import PathField
-from rnn_tui.app.widgets.row import Form, Line, Lines, Row, Run, wrap
+from rnn_tui.app.widgets.row import Form, Line, Lines, Row
 from rnn_tui.config import CHOICES, Choice, Config, ConfigError, get, show
 from rnn_tui.lab import LabError
 from rnn_tui.model.shapes import diagram, size
@@ -249,7 +249,7 @@ class BuildPane(Pane):
         if self.lab.status.fault:
             self.lab.forget_fault()
         try:
-            self.lab.create(self.draft.config)
+            self.lab.create(self.draft.config, train=True)
         except LabError as error:
             self.host.say(str(error), error=True)
             return
@@ -257,9 +257,15 @@ class BuildPane(Pane):
         self._rested = -1
         # Ticks come only while this pane is shown, which training is about to take the place of.
         self._watching = self.set_interval(0.1, lambda: self._follow(self.lab.status))
-        self.lab.train()
         self._draw()
         self.host.trains()
+
+    def take_back(self) -> None:
+        """It was told to pause before the draft was built: the draft is the plan of a new session again."""
+        self._follow(self.lab.status)
+        if self.draft.awaiting:
+            self.draft.refused()
+            self._draw()
 
     def _given_up(self, status: Status) -> bool:
         """Whether the Lab could not build the draft, or was interrupted while it did."""
@@ -355,34 +361,12 @@ class BuildPane(Pane):
         self._about.put(self._about_lines())
 
     def _about_lines(self) -> list[Line]:
-        """The last lines: what the field is, what it may be, when a change takes effect."""
+        """The last lines; where there is no room for the diagram, its sums stand below them."""
         width, height = self._about.size
         if not width:
             return []
-        c = self._choice
-        if c is None:
-            found, changed = presets.nearest(self.draft.config)
-            name, told = found.name, found.shows + ("; you changed it" if changed else "")
-            if self.draft.session and self.draft.needs_new:
-                told += f"; it would be a new session, u goes back to {clean_line(self.draft.session)}"
-        else:
-            may_be = "" if c.kind == "text" else f"; {c.range}"
-            name, told = c.label, c.help + may_be + self._when(c)
-        lines: list[tuple[Run, ...]] = []
-        for number, row in enumerate(wrap(f"{name}: {told}", width - 2)):
-            head = min(len(name) + 1, len(row)) if not number else 0
-            lines.append(((" " + row[:head], "heading"), (row[head:], "value")))
+        ready = not (self.text.trouble or self._network_now().refusal)
+        lines = about(self.draft, self._choice, ready, width)
         if self.has_class("-narrow"):
-            below = summary(self._network_now(), self.text.data, width)
-            return [Line(line) for line in lines[: max(height - 1, 1)]] + below[:1]
-        blank = [Line()] if len(lines) < height else []
-        return [*blank, *(Line(line) for line in lines)][:height]
-
-    def _when(self, c: Choice) -> str:
-        if not self.draft.mark(c):
-            return ""
-        return {
-            "now": "; a change acts at once",
-            "next run": "; a change acts when training is next started",
-            "new net": "; a change makes a new network",
-        }[self.draft.mark(c)]
+            return lines[: max(height - 1, 1)] + summary(self._network_now(), self.text.data, width)[:1]
+        return [*([Line()] if len(lines) < height else []), *lines][:height]

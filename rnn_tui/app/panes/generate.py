@@ -5,21 +5,21 @@ from __future__ import annotations
 import time
 from typing import Any, ClassVar
 
-import numpy as np
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
+from textual.geometry import Size
 
 from rnn_tui.app.pane import Pane
-from rnn_tui.app.panes.generate_options import LARGEST_SEED, OPTIONS, WEIGHTS_HELP, Option
+from rnn_tui.app.panes import generate_view as view
+from rnn_tui.app.panes.generate_options import LARGEST_SEED, OPTIONS
+from rnn_tui.app.panes.inquiry import has_network, network_of
+from rnn_tui.app.panes.reading_pane import sizes_in
 from rnn_tui.app.panes.words import GENERATE_HELP
-from rnn_tui.app.widgets.bars import Bar, Bars, quoted
+from rnn_tui.app.widgets.bars import Bars
 from rnn_tui.app.widgets.field import LONGEST, Field
-from rnn_tui.app.widgets.heatmap import legend
-from rnn_tui.app.widgets.painted import Painted, Spans
-from rnn_tui.app.widgets.row import fit, wrap
+from rnn_tui.app.widgets.painted import Painted
 from rnn_tui.app.widgets.written import Written
 from rnn_tui.lab import Asked, Write
-from rnn_tui.symbols import clean_line, sign
 from rnn_tui.views import Phase, Status, Writing
 
 
@@ -60,10 +60,11 @@ class GeneratePane(Pane):
         self.question: Asked | None = None
         self.writing: Writing | None = None
         self.trouble = ""
-        self._session = ""
-        self._now = -1
+        self._network: tuple[str, str] | None = None
+        self._now: tuple[Phase, str, int, bool] = (Phase.EMPTY, "", -1, False)
         self._dirty = True
         self._drawn_at = 0.0
+        self._drawn_for: tuple[Size, ...] = ()
         self._header = Painted()
         self._label = Painted(classes="label")
         self._line = Painted()
@@ -100,8 +101,7 @@ class GeneratePane(Pane):
     @property
     def has_network(self) -> bool:
         """Whether there is a model that can write."""
-        status = self.lab.status
-        return status.config is not None and status.phase not in (Phase.EMPTY, Phase.LOADING)
+        return has_network(self.lab.status)
 
     @property
     def busy(self) -> bool:
@@ -113,12 +113,7 @@ class GeneratePane(Pane):
         self.tick(self.lab.status)
 
     def tick(self, status: Status) -> None:
-        if status.session != self._session:
-            if self._session:
-                self._stop()
-                self.writing = None
-            self._session = status.session
-            self._dirty = True
+        self._meet(status)
         asked = self.question
         if asked is not None:
             done = asked.done
@@ -131,20 +126,41 @@ class GeneratePane(Pane):
                 self.trouble = asked.error
                 self._dirty = True
                 self.host.keys_changed()
-        if status.step != self._now and self.writing is None:
-            self._now = status.step
+        now = (status.phase, status.doing, status.step, status.has_best)
+        if now != self._now and (self.writing is None or now[3] != self._now[3]):
+            self._now = now
             self._dirty = True
         # Colours cost many bytes: while it writes they are drawn as seldom as a plot.
+        if self._drawn_for != sizes_in(self):
+            self._dirty = True
         rested = time.monotonic() - self._drawn_at >= self.host.plot_period
         if self._dirty and (rested or not (self.busy and self.probabilities)):
             self.draw()
 
+    def _meet(self, status: Status) -> None:
+        """What another network wrote is not this one's; a name that is given at the first step is no other."""
+        network, before = network_of(status), self._network
+        if network == before or status.phase is Phase.LOADING:
+            return
+        self._network = network
+        if before is not None and (before[1] != network[1] or before[0]):
+            self._stop()
+            self.writing = None
+            self.trouble = ""
+        self._dirty = True
+
     # Drawing.
+
+    @property
+    def coloured(self) -> bool:
+        """Whether there are colours; otherwise a glyph says what the colour would."""
+        return not self.app.no_color and self.app.console.color_system not in (None, "standard", "windows")
 
     def draw(self) -> None:
         """Draw what changed; every widget sends only the columns that differ."""
         self._dirty = False
         self._drawn_at = time.monotonic()
+        self._drawn_for = sizes_in(self)
         if not self.is_mounted or not self.size.height:
             return
         width, writing = self.size.width, self.writing
@@ -154,125 +170,36 @@ class GeneratePane(Pane):
             self._foot.display = foot
             self._redraw()
             return
-        self._header.paint([self._headline(width)])
+        self._header.paint(
+            [view.headline(self.lab.status, writing, self.busy, self.trouble, self.has_network, width)]
+        )
         self._label.paint([((" Prompt  ", "label"),)])
-        self._line.paint([self._prompt_line()])
-        self._options.paint(self._option_rows())
-        p = writing.probability if writing is not None and self.probabilities else None
+        self._line.paint([view.prompt_line(self.prompt, self._line.size.width - 1)])
+        best = self._best_used if self.lab.status.has_best else None
+        self.chosen = min(self.chosen, self._last_option)
+        options = self._options.size
+        self._options.paint(
+            view.option_rows(self.values, self.chosen, best, options.width, options.height, self.host.ascii_only)
+        )
         if writing is not None:
-            self._text.show(writing.prompt, writing.text, p, growing=self.busy)
+            p = writing.probability if self.probabilities else None
+            self._text.show(writing.prompt, writing.text, p, growing=self.busy, coloured=self.coloured)
         else:
-            self._text.paint(self._hints(self._text.size.width))
+            self._text.paint(view.hints(self.lab.status, self.has_network, self.busy, self._text.size.width))
         if foot and writing is not None:
-            self._foot.paint(self._footing(writing, width))
+            self._foot.paint(view.footing(writing, width, self.coloured, self.host.ascii_only))
         if self.has_class("-wide"):
-            self._draw_candidates()
-
-    def _headline(self, width: int) -> Spans:
-        writing, status = self.writing, self.lab.status
-        if self.trouble:
-            return ((f" {fit(clean_line(self.trouble), width - 2)}", "bad"),)
-        if self.question is not None and writing is None:
-            return ((fit(" reading the prompt, enter stops", width), "quiet"),)
-        if writing is None:
-            if not self.has_network:
-                return ()
-            untrained = ", untrained" if status.step == 0 else ""
-            return ((fit(f" weights of step {status.step:,}{untrained}", width), "quiet"),)
-        rate = len(writing.text) / writing.seconds if writing.seconds > 0 else 0.0
-        count = f" {len(writing.text):,} of {writing.length:,} symbols"
-        if self.question is not None:
-            count = f" writing{count}, enter stops"
-        told = f"  weights of step {writing.step:,}  seed {writing.seed}  {rate:,.0f}/s"
-        if writing.dropped:
-            told += f"  {writing.dropped} symbols of the prompt are not in its vocabulary"
-        return ((fit(count, width), "mark"), (fit(told, max(width - len(count), 0)), "quiet"))
-
-    def _prompt_line(self) -> Spans:
-        if not self.prompt:
-            told = "none, it begins at h_0; i types one"
-            return ((fit(told, max(self._line.size.width - 1, 1)), "dim"),)
-        line = "".join(" " if c == " " else sign(c) for c in self.prompt)
-        return ((fit(line, max(self._line.size.width - 1, 1), tail=True), "value"),)
-
-    def _shown(self, option: Option) -> tuple[str, str]:
-        """The value as it is read, and what it means where that is not plain."""
-        value = self.values[option.name]
-        if option.name == "temperature":
-            return f"{value:.1f}", "always the likeliest" if value == 0 else ""
-        if option.name == "top_k":
-            return f"{int(value)}", "all" if value == 0 else ""
-        if option.name == "top_p":
-            return f"{value:.2f}", "all" if value == 1 else ""
-        return f"{int(value):,}" if option.name == "length" else f"{int(value)}", ""
-
-    def _option_rows(self) -> list[Spans]:
-        rows: list[Spans] = []
-        width = self._options.size.width
-        for k, option in enumerate(OPTIONS):
-            value, means = self._shown(option)
-            rows.append(self._option_row(k, option.label, value, means))
-        rows.append(self._option_row(len(OPTIONS), "Weights", "best" if self._best_used else "newest", ""))
-        help_of = OPTIONS[self.chosen].help if self.chosen < len(OPTIONS) else WEIGHTS_HELP
-        if self.has_class("-small"):
-            return [rows[self.chosen]]
-        if self.has_class("-wide"):
-            return [*rows, *(((f" {line}", "dim"),) for line in wrap(help_of, max(width - 2, 10))[:3])]
-        return [*rows, ((fit(f" {help_of}", width), "dim"),)]
-
-    def _option_row(self, k: int, label: str, value: str, means: str) -> Spans:
-        chosen = k == self.chosen
-        left, right = ("<", ">") if self.host.ascii_only else ("\u2039", "\u203a")
-        name = f"{'>' if chosen else ' '}{label:<12}"
-        shown = f"{left} {value} {right}" if chosen else f"  {value}  "
-        return ((name, "mark" if chosen else "label"), (shown, "key" if chosen else "value"), (f" {means}", "dim"))
+            heading, bars = view.candidates(writing if self.probabilities else None)
+            self._candidates.show(heading, bars, (), self.host.ascii_only)
 
     @property
     def _best_used(self) -> bool:
         return self.best and self.lab.status.has_best
 
-    def _hints(self, width: int) -> list[Spans]:
-        status = self.lab.status
-        if status.phase is Phase.LOADING:
-            return [(), ((fit(f" {clean_line(status.doing or 'loading')} ...", width), "quiet"),)]
-        if not self.has_network:
-            text = "There is no network yet, so nothing can write. space trains the one that Build describes; " \
-                   "come back with 5, also while it trains."  # fmt: skip
-        elif self.question is not None:
-            return []
-        elif status.step == 0:
-            text = "enter lets it write. Untrained, it finds every symbol about equally likely; space trains it."
-        else:
-            text = "enter lets it write."
-        return [(), *(((f" {line}", "value"),) for line in wrap(text, max(width - 2, 10)))]
-
-    def _footing(self, writing: Writing, width: int) -> list[Spans]:
-        p = writing.probability
-        mean = float(-np.log2(np.maximum(p.astype(np.float64), 1e-300)).mean())
-        ascii_only = self.host.ascii_only
-        scale = legend("surprise", 1.0, True, ascii_only)
-        told = f"   mean {mean:.2f} bits, perplexity {2 ** min(mean, 1000):.2f}"
-        first: Spans = ((" cost ", "quiet"), *scale, (told, "value"))
-        second = ""
-        if writing.top and writing.text:
-            last = len(writing.top) - 1
-            second = f" last {quoted(writing.text[last])} {p[last]:.2f}, of" + "".join(
-                f"  {quoted(symbol)} {chance:.2f}" for symbol, chance in writing.top[last][:6]
-            )
-        return [first, ((fit(second, width), "quiet"),)]
-
-    def _draw_candidates(self) -> None:
-        writing = self.writing
-        if writing is None or not writing.top or not self.probabilities:
-            self._candidates.paint([])
-            return
-        last = len(writing.top) - 1
-        symbol = writing.text[last]
-        bars = [
-            Bar(quoted(each), chance, note="written" if each == symbol else "", strong=each == symbol)
-            for each, chance in writing.top[last]
-        ]
-        self._candidates.show(((f" symbol {last + 1:,} was drawn from", "heading"),), bars, (), self.host.ascii_only)
+    @property
+    def _last_option(self) -> int:
+        """The weights are the last one, where there are best ones to choose."""
+        return len(OPTIONS) if self.lab.status.has_best else len(OPTIONS) - 1
 
     # What a person does.
 
@@ -299,6 +226,9 @@ class GeneratePane(Pane):
         if self.editing:
             super().escape()
             self._close()
+            return True
+        if self.busy:
+            self.do_write()
             return True
         return False
 
@@ -329,8 +259,7 @@ class GeneratePane(Pane):
         self._choose(1)
 
     def _choose(self, by: int) -> None:
-        last = len(OPTIONS) if self.lab.status.has_best else len(OPTIONS) - 1
-        self.chosen = min(max(self.chosen + by, 0), last)
+        self.chosen = min(max(self.chosen + by, 0), self._last_option)
         self.draw()
 
     def do_left(self) -> None:
@@ -400,7 +329,7 @@ class GeneratePane(Pane):
         return self.writing.prompt + self.writing.text if self.writing is not None else self.prompt
 
     def help_values(self) -> dict[str, str]:
-        values = {option.label.lower(): self._shown(option)[0] for option in OPTIONS}
+        values = {option.label.lower(): view.shown(option, self.values[option.name])[0] for option in OPTIONS}
         if self.writing is not None and len(self.writing.probability):
             values["probability"] = f"{float(self.writing.probability[-1]):.3f}, the last symbol's"
         return values

@@ -9,24 +9,32 @@ from typing import Any, ClassVar
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 
+from rnn_tui.app.actions import BY_ID, sign_of
 from rnn_tui.app.panes import inspect_view as view
 from rnn_tui.app.panes.generate import GeneratePane
+from rnn_tui.app.panes.inquiry import FOLLOW_EVERY, Inquiry, has_network
 from rnn_tui.app.panes.reading_pane import ReadingPane
 from rnn_tui.app.panes.words import INSPECT_HELP
 from rnn_tui.app.widgets.bars import Bars
 from rnn_tui.app.widgets.field import LONGEST, Field
 from rnn_tui.app.widgets.heatmap import Heatmap
 from rnn_tui.app.widgets.painted import Painted
-from rnn_tui.app.widgets.text_strip import TextStrip
-from rnn_tui.lab import Asked, TraceText
-from rnn_tui.views import Phase, Status, Trace, perplexity
+from rnn_tui.app.widgets.text_strip import GUTTER, TextStrip
+from rnn_tui.views import Phase, Status, perplexity
 
-PASSAGE = 200
-"""Symbols of a passage of the validation part."""
-FOLLOW_EVERY = 1.0
-"""Seconds from one reading to the next while it follows the training."""
 NOW_EVERY = 1.0
 """Seconds from one drawing of the step the training has reached to the next."""
+FOLLOW_BYTES = 4000
+"""Bytes a second that following the training may send, more or less."""
+CELL_BYTES = 12
+"""Bytes of one cell of a heatmap, more or less."""
+TYPED_AHEAD = 0.5
+"""Seconds after the pane was shown in which moves are kept, network or not."""
+MOVES = frozenset(
+    ("left", "right", "left_ten", "right_ten", "first", "last", "up", "down", "page_up", "page_down", "layer_down",
+     "layer_up", "value", "value_back", "sort")
+)  # fmt: skip
+"""What may be typed before there is a text to move in."""
 
 
 class InspectPane(ReadingPane):
@@ -46,18 +54,10 @@ class InspectPane(ReadingPane):
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
-        self.text: str | None = None
-        """A text of the person's own; None: a passage of the validation part."""
-        self.passage = 0
-        self.follows = False
-        self.question: Asked | None = None
-        """The reading that is under way."""
-        self.trouble = ""
-        """Why there is nothing to see, after a reading failed."""
-        self._asked_at = -math.inf
-        self._keep_order = False
-        self._session: tuple[str, str] | None = None
+        self.inquiry = Inquiry()
         self._now = (0, -math.inf)
+        self._followed = False
+        self._shown_at = -math.inf
         self._header = Painted()
         self._strip = TextStrip()
         self._own = Field(lines=True)
@@ -89,78 +89,74 @@ class InspectPane(ReadingPane):
     @property
     def has_network(self) -> bool:
         """Whether there is a model to ask."""
-        status = self.lab.status
-        return status.config is not None and status.phase not in (Phase.EMPTY, Phase.LOADING)
+        return has_network(self.lab.status)
+
+    @property
+    def awaits(self) -> bool:
+        """Whether another text than the one that is shown was asked for, and is not there yet."""
+        return self.trace is None or (self.inquiry.under_way and self.inquiry.another)
 
     def shown(self) -> None:
+        self._shown_at = time.monotonic()
         self.tick(self.lab.status)
 
+    @property
+    def may_come(self) -> bool:
+        """Whether a network is there or on its way: what was typed with the pane's number may be ahead of it."""
+        status = self.lab.status
+        just_shown = time.monotonic() - self._shown_at < TYPED_AHEAD
+        return has_network(status) or status.phase is Phase.LOADING or just_shown
+
     def tick(self, status: Status) -> None:
-        session = self._session_of(status)
-        if session != self._session:
-            before, self._session = self._session, session
-            # A name that is given at the first step is no other session.
-            if before is not None and (before[1] != session[1] or before[0]):
-                self._drop()
-        self._collect()
-        if self.question is None and self.has_network and not self.trouble:
-            stale = self.trace is not None and self.trace.weights_version != status.weights_version
-            rested = time.monotonic() - self._asked_at >= max(FOLLOW_EVERY, self.host.plot_period)
-            if self.trace is None or (self.follows and stale and rested):
-                self.ask(keep_order=self.trace is not None)
+        another, was_there = self.inquiry.meet(status)
+        if another:
+            self.inquiry.forget()
+            self.reading.leave()
+            self._dirty = True
+            if was_there:
+                self.forget_typed()
+        self._collect(status)
+        if not self.may_come:
+            self.forget_typed()
+        if self.inquiry.due(self.trace, status, self.host.plot_period):
+            self._ask()
         now = time.monotonic()
         if status.step != self._now[0] and now - self._now[1] >= NOW_EVERY:
             self._now = (status.step, now)
             self._dirty = True
-        if self.question is not None and now - self._asked_at > 0.3:
-            self._dirty = True
-        if self._dirty:
+        if self.stale or self.inquiry.late:
             self.draw()
 
-    def _session_of(self, status: Status) -> tuple[str, str]:
-        """Which network it is: a name may be given again."""
-        return status.session, status.config.model.model_dump_json() if status.config else ""
-
-    def ask(self, keep_order: bool = False) -> None:
+    def _ask(self, another: bool = False) -> None:
         """Read the text with the newest weights."""
-        if not self.has_network:
-            return
-        if self.question is not None:
-            self.question.cancel()
-        self.trouble = ""
-        self._keep_order = keep_order
-        self._asked_at = time.monotonic()
-        self.question = self.lab.ask(TraceText(text=self.text, offset=self.passage, length=PASSAGE))
-        self._dirty = True
+        if self.has_network:
+            self.inquiry.ask(self.lab, another)
+            self._dirty = True
 
-    def _collect(self) -> None:
-        asked = self.question
-        if asked is None or not asked.done:
+    def _collect(self, status: Status) -> None:
+        inquiry, before = self.inquiry, self.trace
+        asked = inquiry.under_way
+        trace = inquiry.answer()
+        if not asked or inquiry.under_way:
             return
-        self.question = None
         self._dirty = True
-        if asked.error:
-            self.follows = False
-            self.trouble = asked.error
-            if self.trace is not None:
-                self.host.say(asked.error, error=True)
-                self.trouble = ""
+        if trace is None:
+            self.forget_typed()
+            if before is not None:
+                inquiry.go_back()
+                if inquiry.trouble:
+                    self.host.say(inquiry.trouble, error=True)
+                    inquiry.trouble = ""
             return
-        trace = asked.newest
-        if isinstance(trace, Trace) and trace.steps:
-            self.reading.take(trace, self._keep_order)
-            self._now = (self.lab.status.step, time.monotonic())
-            if self.text is None:
-                self.passage = trace.offset
-
-    def _drop(self) -> None:
-        if self.question is not None:
-            self.question.cancel()
-            self.question = None
-        self.trouble = ""
-        self.passage = 0
-        self.reading.forget()
-        self._dirty = True
+        if inquiry.another:
+            self.reading.leave()
+        self.reading.take(trace, keep_order=before is not None)
+        self._followed = inquiry.follows and before is not None
+        self._now = (status.step, time.monotonic())
+        self.make_typed()
+        told = view.unknown_told(trace)
+        if told and (before is None or inquiry.another):
+            self.host.say(told)
 
     # How it is laid out.
 
@@ -188,7 +184,7 @@ class InspectPane(ReadingPane):
         few = (2 if height >= 8 else int(height >= 5)) if self.compact else 0
         cost = int(height >= 9)
         legend = int(not self.compact)
-        gates = names + airy if tall and not self.reading.single else 0
+        gates = names + airy if tall and names > 1 and not self.reading.single else 0
         units = max(height - 3 - cost - legend - gates - detail - few, 0)
         for widget, rows, on in (
             (self._strip, 2, there and not typing),
@@ -229,15 +225,24 @@ class InspectPane(ReadingPane):
         if self._arrange():
             # The widgets have their new sizes once the layout is done.
             self.call_after_refresh(self.draw)
-        reading, width = self.reading, self.size.width
-        waiting = self.question is not None and time.monotonic() - self._asked_at > 0.3
-        doing = (self.question.doing or "reading") if self.question and waiting else ""
-        self._header.paint([view.header(reading, self._now[0], self.follows, doing, width, self.compact)])
-        self._hint.paint([view.typing_hint(len(self._own.value), self._own.cut, LONGEST)])
+        reading, inquiry, width = self.reading, self.inquiry, self.size.width
+        weights = view.weights_told(reading.trace, self._now[0], self.lab.status, inquiry.follows)
+        self._header.paint([view.header(reading, weights, inquiry.doing, width, self.compact)])
+        self._hint.paint([view.typing_hint(len(self._own.value), self._own.cut, LONGEST, width)])
         if reading.trace is None:
-            self._message.paint(view.message(self.lab.status, self.trouble, self.question is not None, width))
+            self._message.paint(view.message(self.lab.status, inquiry.trouble, inquiry.under_way, width))
             return
-        room = self._strip.room
+        before = self._cells_sent
+        self._draw_reading(width)
+        if self._followed:
+            # How often it may read again is a matter of how much a reading sends.
+            self._followed = False
+            inquiry.rest = max(FOLLOW_EVERY, (self._cells_sent - before) * CELL_BYTES / FOLLOW_BYTES)
+
+    def _draw_reading(self, width: int) -> None:
+        reading = self.reading
+        # Of the pane, not of the strip: that may be hidden, and a window of no width runs after the cursor.
+        room = max(width - GUTTER, 1)
         reading.start = reading.columns.window(reading.start, reading.cursor, room)
         end = reading.columns.end(reading.start, room)
         if not self._own.open:
@@ -249,7 +254,7 @@ class InspectPane(ReadingPane):
         self._cost.show([view.cost_row(reading)], reading.columns, reading.start, **looks)
         self._units.show(reading.unit_rows(self._units.size.height), reading.columns, reading.start, **looks)
         if self._over_time.display:
-            self._over_time.show(reading.gate_rows(), reading.columns, reading.start, **looks)
+            self._over_time.show(reading.rows_of(reading.unit), reading.columns, reading.start, **looks)
         if self._legend.display:
             self._legend.paint([view.legend_line(reading, width, **looks)])
         if self.compact:
@@ -260,6 +265,10 @@ class InspectPane(ReadingPane):
         if self._facts.display:
             self._facts.paint(view.facts(reading, self._facts.size.width))
 
+    @property
+    def _cells_sent(self) -> int:
+        return sum(widget.cells_sent for widget in (self._cost, self._units, self._over_time)) + self._strip.cells_sent
+
     # What a person does.
 
     def allows(self, action: str) -> bool:
@@ -267,14 +276,22 @@ class InspectPane(ReadingPane):
             return False
         if action in ("text", "earlier", "later", "reread", "follow"):
             return self.has_network
-        return self.trace is not None
+        if action in MOVES and not self.inquiry.trouble:
+            return self.trace is not None or self.may_come
+        return not self.awaits
+
+    def key_hint(self) -> list[tuple[str, str]] | None:
+        if self.trace is None and not self.editing and self.lab.status.phase is Phase.EMPTY:
+            # Moves are possible for a moment; the key bar does not say so and take it back.
+            return [(sign_of(BY_ID["run"].keys[0]), "train")]
+        return super().key_hint()
 
     def _changed(self) -> None:
         self._dirty = True
         self.draw()
 
     def do_text(self) -> None:
-        self.open_field(self._own, self.text if self.text is not None else "")
+        self.open_field(self._own, self.inquiry.text or "")
         self._own.cut = 0
         self._changed()
 
@@ -287,10 +304,10 @@ class InspectPane(ReadingPane):
         if super().escape():
             self._changed()
             return True
-        if self.question is not None and time.monotonic() - self._asked_at > 0.3:
-            self.question.cancel()
-            self.question = None
-            self.follows = False
+        if self.inquiry.late and self.inquiry.stop():
+            self.forget_typed()
+            if self.trace is not None:
+                self.inquiry.go_back()
             self._dirty = True
             return True
         return False
@@ -305,38 +322,30 @@ class InspectPane(ReadingPane):
 
     def _read_own(self, text: str) -> None:
         """A text of one's own, whole; an empty one gives the passage back."""
-        self.text = text or None
-        self.reading.go(0)
-        self.reading.start = 0
-        self.ask()
+        self.inquiry.text = text or None
+        self._ask(another=True)
         self._changed()
 
     def do_earlier(self) -> None:
-        self._passage(-PASSAGE)
+        self._turn(-1)
 
     def do_later(self) -> None:
-        self._passage(PASSAGE)
+        self._turn(1)
 
-    def _passage(self, by: int) -> None:
-        if self.text is not None:
-            self.text = None
+    def _turn(self, by: int) -> None:
+        no_more = self.inquiry.turn(by, self.lab.data)
+        if no_more:
+            self.host.say(no_more)
         else:
-            self.passage = max(0, self.passage + by)
-            data = self.lab.data
-            length = next((part.length for part in data.parts if part.name == "validation"), 0) if data else 0
-            if length:
-                self.passage = min(self.passage, max(0, length - PASSAGE))
-        self.reading.go(0)
-        self.reading.start = 0
-        self.ask()
-        self.tick(self.lab.status)
+            self._ask(another=True)
+            self.tick(self.lab.status)
 
     def do_reread(self) -> None:
-        self.ask()
+        self._ask()
         self.tick(self.lab.status)
 
     def do_follow(self) -> None:
-        self.follows = not self.follows
+        self.inquiry.follows = not self.inquiry.follows
         self._dirty = True
         self.tick(self.lab.status)
 
@@ -366,13 +375,10 @@ class InspectPane(ReadingPane):
         return values
 
     def state(self) -> dict[str, Any]:
-        return {**self.reading.state(), "text": self.text, "offset": self.passage}
+        return {**self.reading.state(), **self.inquiry.state()}
 
     def restore(self, state: dict[str, Any]) -> None:
-        text, offset = state.get("text"), state.get("offset")
-        self.text = text[:LONGEST] if isinstance(text, str) and text else None
-        passage = offset if isinstance(offset, int) and not isinstance(offset, bool) and 0 <= offset < 2**40 else 0
-        self._drop()
-        self.passage = passage
+        self.inquiry.restore(state, self.lab.status)
+        self.reading.leave()
         self.reading.restore(state)
-        self._session = self._session_of(self.lab.status)
+        self._dirty = True

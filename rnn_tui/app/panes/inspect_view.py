@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from rich.cells import cell_len
 from rich.style import Style
 
 from rnn_tui.app.reading import Reading, ramp_of
 from rnn_tui.app.widgets import palette
 from rnn_tui.app.widgets.bars import Bar, quoted
-from rnn_tui.app.widgets.heatmap import HeatRow, legend
+from rnn_tui.app.widgets.heatmap import HeatRow, legend, short
 from rnn_tui.app.widgets.painted import Spans, columns_of
 from rnn_tui.app.widgets.row import fit, wrap
-from rnn_tui.symbols import clean_line
-from rnn_tui.views import Phase, Status, perplexity
+from rnn_tui.symbols import REPLACEMENT, clean_line
+from rnn_tui.views import Phase, Status, Trace, perplexity
 
 SORT_WORDS = {"index": "by number", "change": "by change", "size": "by size"}
 
@@ -37,8 +38,24 @@ def cut(spans: Spans, width: int) -> Spans:
     return tuple(kept)
 
 
-def header(reading: Reading, now: int, follows: bool, doing: str, width: int, compact: bool) -> Spans:
-    """Layer, value, sort, timestep, and of which step the weights are."""
+def weights_told(trace: Trace | None, now: int, status: Status, follows: bool) -> str:
+    """Of which step the weights are that read the text, and where the training has got to since."""
+    if trace is None:
+        return ""
+    told = f"{'best ' if trace.best else ''}weights of step {trace.step:,}"
+    if trace.step == 0:
+        told += ", untrained"
+    if not trace.best:
+        if now != trace.step:
+            told += f" (now {now:,})"
+        elif trace.weights_version != status.weights_version and status.step == trace.step:
+            # Best weights were taken back, or it was started over: the same step, other weights.
+            told += " (others now: r)"
+    return told + (", follows" if follows else "")
+
+
+def header(reading: Reading, weights: str, doing: str, width: int, compact: bool) -> Spans:
+    """Timestep, layer, value, order, and of which step the weights are."""
     trace = reading.trace
     if trace is None:
         return ((f" {fit(clean_line(doing), width - 1)}", "quiet"),) if doing else ()
@@ -50,24 +67,25 @@ def header(reading: Reading, now: int, follows: bool, doing: str, width: int, co
         return cut(((place, "mark"), ((f"  {clean_line(doing)}" if doing else step), "quiet")), width)
     order = SORT_WORDS[reading.sort] + (f" at t {reading.sorted_at}" if reading.sort == "size" else "")
     units = f"all of unit {reading.unit}" if reading.single else f"{reading.value}, {reading.units} units {order}"
-    short = f"unit {reading.unit}" if reading.single else f"{reading.value} {order}"
+    brief = f"unit {reading.unit}" if reading.single else f"{reading.value} {order}"
     # What moves with every key comes first, in a width of its own: little is sent.
     of = f" of {trace.steps}".ljust(len(f" of {trace.steps}") + digits - len(str(reading.cursor)))
     time: Spans = ((f" t {reading.cursor}", "mark"), (of, "mark"))
-    weights = f"  {'best ' if trace.best else ''}weights of step {trace.step:,}"
-    if trace.step == 0:
-        weights += ", untrained"
-    if now != trace.step and not trace.best:
-        weights += f" (now {now:,})"
-    if follows:
-        weights += ", follows"
-    if doing:
-        weights = f"  {clean_line(doing)}, escape stops it"
-    places = (f"  layer {reading.layer} of {reading.layers}  {units}", f"  layer {reading.layer}  {short}",
+    told = f"  {clean_line(doing)}, escape stops it" if doing else f"  {weights}"
+    places = (f"  layer {reading.layer} of {reading.layers}  {units}", f"  layer {reading.layer}  {brief}",
               f"  layer {reading.layer}")  # fmt: skip
-    room = width - columns_of(time) - len(weights)
+    room = width - columns_of(time) - len(told)
     place = next((each for each in places if len(each) <= room), places[1])
-    return cut((*time, (place, "mark"), (weights, "quiet")), width)
+    return cut((*time, (place, "mark"), (told, "quiet")), width)
+
+
+def unknown_told(trace: Trace) -> str:
+    """What became of symbols that the vocabulary lacks; empty where it has them all."""
+    if not trace.unknown:
+        return ""
+    what = "symbol is" if trace.unknown == 1 else "symbols are"
+    became = f"read as '{REPLACEMENT}'" if REPLACEMENT in trace.symbols else "left out"
+    return f"{trace.unknown:,} {what} not in the vocabulary: {became}"
 
 
 def message(status: Status, trouble: str, asked: bool, width: int) -> list[Spans]:
@@ -90,13 +108,16 @@ def _sentence(text: str, width: int) -> list[Spans]:
     return [((f"  {line}", "value"),) for line in wrap(clean_line(text), max(width - 4, 10))]
 
 
-def typing_hint(length: int, cut_off: int, longest: int) -> Spans:
+def typing_hint(length: int, cut_off: int, longest: int, width: int) -> Spans:
     """Under the open field: what enter and escape do, and how full it is."""
     full = f"  {length:,} of {longest:,} symbols"
     if cut_off:
-        full += f"; {cut_off:,} more did not fit"
-    told = " enter reads it, escape keeps the old one; empty: the corpus"
-    return ((told, "quiet"), (full, "warn" if cut_off else "dim"))
+        full = f"  {cut_off:,} of {length + cut_off:,} did not fit"
+    told = _first_that_fits(
+        [" enter reads it, escape keeps the old one; empty: the corpus", " enter reads it, escape not", " enter"],
+        max(width - len(full), 6),
+    )
+    return cut(((told, "quiet"), (full, "warn" if cut_off else "dim")), width)
 
 
 def text_styles(reading: Reading, start: int, end: int) -> list[Style]:
@@ -106,10 +127,9 @@ def text_styles(reading: Reading, start: int, end: int) -> list[Style]:
         return []
     if not reading.single:
         return [palette.surprise(bits)[1] for bits in trace.bits[start:end].tolist()]
-    values = reading.array(reading.value)[start:end, reading.unit].tolist()
-    if ramp_of(reading.value) == "unit":
-        return [palette.unit_background(value) for value in values]
-    scale = reading.scale(reading.value)
+    name = reading.text_value
+    scale = reading.own_scale(name, reading.unit)
+    values = reading.array(name)[start:end, reading.unit].tolist()
     return [palette.signed_background(value, scale) for value in values]
 
 
@@ -121,55 +141,83 @@ def cost_row(reading: Reading) -> HeatRow:
 
 
 def legend_line(reading: Reading, width: int, coloured: bool, ascii_only: bool) -> Spans:
-    """The ramp of the grid, and that of the text."""
-    scale = reading.scale(reading.value)
-    grid = legend(ramp_of(reading.value), scale, coloured, ascii_only)
-    head = f" {reading.value} " if not reading.single else f" {reading.value} in the text "
-    surprise = legend("surprise", 1.0, coloured, ascii_only)
-    text = "   cost " if reading.single else "   cost, text "
-    spans: Spans = ((head, "quiet"), *grid, (text, "quiet"), *surprise)
-    if reading.single:
-        gates = legend("unit", 1.0, coloured, ascii_only)
-        spans = (*spans, ("   gates ", "quiet"), *gates)
+    """The ramps that are drawn, and what their ends stand for; the last ones give way where there is no room."""
+    looks = {"coloured": coloured, "ascii_only": ascii_only}
+    surprise: Spans = legend("surprise", 1.0, **looks)
+    if not reading.single:
+        name = reading.value
+        grid = legend(ramp_of(name), reading.scale(name), **looks, cut=not reading.bounded(name))
+        groups: list[Spans] = [((f" {name} ", "quiet"), *grid), (("   cost, text ", "quiet"), *surprise)]
+    else:
+        name = reading.text_value
+        text = legend("signed", reading.own_scale(name, reading.unit), **looks)
+        groups = [((f" {name} in text ", "quiet"), *text), (("   cost ", "quiet"), *surprise)]
+        if reading.trace is not None and reading.trace.gates:
+            groups.insert(1, (("   gates ", "quiet"), *legend("unit", 1.0, **looks)))
+    spans: Spans = groups[0]
+    for group in groups[1:]:
+        if columns_of((*spans, *group)) <= width:
+            spans = (*spans, *group)
     return cut(spans, width)
 
 
 def value_bars(reading: Reading, width: int, height: int) -> tuple[Spans, list[Bar], list[Spans]]:
-    """Gates and states of the chosen unit at the cursor: heading, bars, and a line below."""
+    """Gates and states of the chosen unit at the cursor: heading, bars, and a line below with the symbol's cost."""
     trace = reading.trace
     if trace is None:
         return (), [], []
-    t = reading.cursor
     gates = [name for name in trace.gates if name in reading.names]
     states = [name for name in ("c", "h") if name in reading.names]
-    # Heading and the line below stand still or hold the states, where there is no room for them as bars.
+    # Heading and the line below stand still, and hold the states where there is no room for them as bars.
     in_bars = [*gates, *states] if len(gates) + len(states) + 2 <= height else gates
-    bars = [
-        Bar(name, reading.at(name), reading.scale(name), signed=ramp_of(name) == "signed") for name in in_bars
-    ]
-    line = "".join(f" {name} {reading.at(name):+.2f}  " for name in states) if in_bars == gates and gates else ""
-    line += f" {quoted(trace.symbols[t])} cost {bits_of(float(trace.bits[t]))}"
-    if t == 0:
-        line = line.replace("cost no cost", "stands first")
+    bars = []
+    for name in in_bars:
+        scale = reading.own_scale(name, reading.unit)
+        note = "" if reading.bounded(name) else f"±{short(scale)}"
+        bars.append(Bar(name, reading.at(name), scale, signed=ramp_of(name) == "signed", note=note))
+    rest = [f"{name} {Bar(name, reading.at(name), signed=True).number.strip()}" for name in states]
+    line = _joined(rest if in_bars == gates and gates else [], cost_told(trace, reading.cursor), width)
     heading = f" unit {reading.unit} of layer {reading.layer}"
-    return ((fit(heading, width), "heading"),), bars, [((fit(line, width), "value"),)]
+    return ((fit(heading, width), "heading"),), bars, [((line, "value"),)]
+
+
+def cost_told(trace: Trace, t: int) -> tuple[str, ...]:
+    """What symbol t cost, in words, and in fewer."""
+    symbol = quoted(trace.symbols[t])
+    if t == 0:
+        return f"{symbol} is first: no cost", f"{symbol} no cost"
+    bits = bits_of(float(trace.bits[t]))
+    return f"cost of {symbol} {bits}", f"{symbol} {bits}"
+
+
+def _joined(parts: list[str], last: tuple[str, ...], width: int) -> str:
+    """The parts on one line; `last`, in the longest form that fits, is never cut off."""
+    for form in last:
+        for gap in ("   ", "  ", " "):
+            line = " " + gap.join([*parts, form])
+            if cell_len(line) <= width:
+                return line
+    return fit(f" {last[-1]}", width)
 
 
 def next_bars(reading: Reading, width: int, height: int) -> tuple[Spans, list[Bar], list[Spans]]:
-    """The likeliest next symbols after the cursor, the one that came marked."""
+    """The likeliest next symbols after the cursor, the true one marked; if it is not among them, it stands below."""
     trace = reading.trace
     if trace is None:
         return (), [], []
     t = reading.cursor
-    count = min(max(height - 1, 1), trace.top_id.shape[1], 10)
-    came = int(trace.tokens[t + 1]) if t + 1 < trace.steps else -1
-    bars = []
-    for symbol, p in zip(trace.top_id[t, :count].tolist(), trace.top_p[t, :count].tolist(), strict=True):
-        note = "came" if symbol == came else ""
-        bars.append(Bar(quoted(trace.vocabulary[symbol]), p, note=note, strong=bool(note)))
+    likely = list(zip(trace.top_id[t].tolist(), trace.top_p[t].tolist(), strict=True))[: max(height - 1, 1)]
     heading = " expects next; the text ends here"
-    if came >= 0:
-        heading = f" expects next; {quoted(trace.symbols[t + 1])} came, {bits_of(float(trace.next_bits[t]))}"
+    true = -1
+    if t + 1 < trace.steps:
+        true, bits = int(trace.tokens[t + 1]), float(trace.next_bits[t])
+        heading = f" expects next; true is {quoted(trace.symbols[t + 1])}, {bits_of(bits)}"
+        if true not in [symbol for symbol, _ in likely]:
+            likely = [*likely[: max(height - 2, 0)], (true, 2.0**-bits)]
+    bars = []
+    for symbol, p in likely:
+        note = "true" if symbol == true else ""
+        bars.append(Bar(quoted(trace.vocabulary[symbol]), p, note=note, strong=bool(note), share=True))
     return ((fit(heading, width), "heading"),), bars, []
 
 
@@ -183,7 +231,7 @@ def facts(reading: Reading, width: int) -> list[Spans]:
         mean = float(np.nanmean(trace.bits))
         lines.append(((f" mean cost {mean:.2f} bits, perplexity {perplexity(trace.loss):.2f}", "value"),))
     if trace.unknown:
-        lines.append(((f" {trace.unknown:,} symbols are not in its vocabulary", "warn"),))
+        lines.append(((f" {fit(unknown_told(trace), width - 2)}", "warn"),))
     known = np.nan_to_num(trace.bits, nan=-1.0)
     lines.append(((" most surprising", "quiet"),))
     for t in np.argsort(-known, kind="stable")[:3].tolist():
@@ -193,20 +241,32 @@ def facts(reading: Reading, width: int) -> list[Spans]:
 
 
 def few_lines(reading: Reading, width: int) -> list[Spans]:
-    """The place in two lines: the values of the unit, and what is expected."""
+    """The place in two lines: values of the unit and the symbol's cost; what is expected, and what was true."""
     trace = reading.trace
     if trace is None:
         return []
     t = reading.cursor
-    values = "".join(f" {name} {_short(reading.at(name), ramp_of(name) == 'signed')}" for name in
-                     ("c", "h", *trace.gates) if name in reading.names)  # fmt: skip
-    expected = "".join(
-        f" {quoted(trace.vocabulary[symbol])} {_short(p, False)}"
-        for symbol, p in zip(trace.top_id[t, :5].tolist(), trace.top_p[t, :5].tolist(), strict=True)
-    )
-    cost = f" {quoted(trace.symbols[t])} {bits_of(float(trace.bits[t]))}"
-    room = width - columns_of(((cost, ""),)) - 1
-    return [((fit(values, width), "value"),), ((fit(f" next{expected}", room), "value"), (f" {cost}", "quiet"))]
+    values = [f"{name} {_short(reading.at(name), ramp_of(name) == 'signed')}" for name in ("c", "h", *trace.gates)
+              if name in reading.names]  # fmt: skip
+    cost = cost_told(trace, t)[-1]
+    return [
+        ((_first_that_fits([" ".join(["", *values[:n], cost]) for n in range(len(values), -1, -1)], width), "value"),),
+        ((_first_that_fits([_expected(trace, t, n) for n in range(trace.top_id.shape[1], -1, -1)], width), "value"),),
+    ]
+
+
+def _expected(trace: Trace, t: int, count: int) -> str:
+    """The likeliest next symbols; behind them, or marked among them, the true one."""
+    likely = list(zip(trace.top_id[t, :count].tolist(), trace.top_p[t, :count].tolist(), strict=True))
+    true = int(trace.tokens[t + 1]) if t + 1 < trace.steps else -1
+    if true >= 0 and true not in [symbol for symbol, _ in likely]:
+        likely.append((true, 2.0 ** -float(trace.next_bits[t])))
+    told = [f"{quoted(trace.vocabulary[k])} {_short(p, False)}{' true' if k == true else ''}" for k, p in likely]
+    return " ".join([" next", *told, *(["end"] if true < 0 else [])])
+
+
+def _first_that_fits(lines: list[str], width: int) -> str:
+    return next((line for line in lines if cell_len(line) <= width), fit(lines[-1], width))
 
 
 def _short(value: float, signed: bool) -> str:

@@ -6,6 +6,8 @@ import math
 import re
 import time
 
+from textual.geometry import Size
+
 from rnn_tui.app.pane import Pane
 from rnn_tui.app.reading import Reading
 from rnn_tui.views import Trace
@@ -16,20 +18,38 @@ DRAW_EVERY = 0.09
 SLOW = 1.0
 """A plot period, in seconds, from which a line counts as slow: output may be waiting."""
 
+MOST_TYPED = 1000
+"""Moves that are kept until there is a text to move in."""
+
+
+def sizes_in(pane: Pane) -> tuple[Size, ...]:
+    """The sizes of what a pane is made of: a layout reaches them a moment after it was changed."""
+    return tuple(child.size for child in pane.query("*"))
+
 
 class ReadingPane(Pane):
-    """A pane with a place in a trace: timestep, layer, unit, value. A subclass draws it in `draw`."""
+    """A pane with a place in a trace: timestep, layer, unit, value. A subclass draws it in `draw`.
+
+    Moves that are typed while the text is still being read are kept, and made when it is there.
+    """
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self.reading = Reading()
+        self._typed: list[tuple[str, int]] = []
         self._dirty = True
         self._drawn_at = -math.inf
+        self._drawn_for: tuple[Size, ...] = ()
 
     @property
     def trace(self) -> Trace | None:
         """The newest reading."""
         return self.reading.trace
+
+    @property
+    def awaits(self) -> bool:
+        """Whether moves are meant for a text that is not there yet."""
+        return self.trace is None
 
     @property
     def page(self) -> int:
@@ -40,74 +60,80 @@ class ReadingPane(Pane):
         """Draw what changed. A subclass does, and calls this first."""
         self._dirty = False
         self._drawn_at = time.monotonic()
+        self._drawn_for = sizes_in(self)
 
-    def _moved(self) -> None:
-        """Draw now; with the next tick where keys come faster than ten a second, or the line is slow."""
+    @property
+    def stale(self) -> bool:
+        """Whether something changed since it was drawn: what it shows, or the room for it."""
+        return self._dirty or self._drawn_for != sizes_in(self)
+
+    def make_typed(self) -> None:
+        """Make the moves that were typed while the text was awaited."""
+        typed, self._typed = self._typed, []
+        for move, by in typed:
+            self.reading.do(move, by)
+
+    def forget_typed(self) -> None:
+        """The text they were meant for does not come."""
+        self._typed.clear()
+
+    def _move(self, move: str, by: int) -> None:
+        """Move now, or once the text is there."""
+        if self.awaits:
+            if len(self._typed) < MOST_TYPED:
+                self._typed.append((move, by))
+            return
+        self.reading.do(move, by)
+        # Drawn with the next tick where keys come faster than ten a second, or the line is slow.
         if time.monotonic() - self._drawn_at >= DRAW_EVERY and self.host.plot_period < SLOW:
             self.draw()
         else:
             self._dirty = True
 
     def do_left(self) -> None:
-        self.reading.move(-1)
-        self._moved()
+        self._move("move", -1)
 
     def do_right(self) -> None:
-        self.reading.move(1)
-        self._moved()
+        self._move("move", 1)
 
     def do_left_ten(self) -> None:
-        self.reading.move(-10)
-        self._moved()
+        self._move("move", -10)
 
     def do_right_ten(self) -> None:
-        self.reading.move(10)
-        self._moved()
+        self._move("move", 10)
 
     def do_first(self) -> None:
-        self.reading.go(0)
-        self._moved()
+        self._move("go", 0)
 
     def do_last(self) -> None:
-        self.reading.go(len(self.reading.columns) - 1)
-        self._moved()
+        self._move("go", 2**40)
 
     def do_up(self) -> None:
-        self.reading.step_unit(-1)
-        self._moved()
+        self._move("step_unit", -1)
 
     def do_down(self) -> None:
-        self.reading.step_unit(1)
-        self._moved()
+        self._move("step_unit", 1)
 
     def do_page_up(self) -> None:
-        self.reading.step_unit(-self.page)
-        self._moved()
+        self._move("step_unit", -self.page)
 
     def do_page_down(self) -> None:
-        self.reading.step_unit(self.page)
-        self._moved()
+        self._move("step_unit", self.page)
 
     def do_layer_down(self) -> None:
-        self.reading.step_layer(-1)
-        self._moved()
+        self._move("step_layer", -1)
 
     def do_layer_up(self) -> None:
-        self.reading.step_layer(1)
-        self._moved()
+        self._move("step_layer", 1)
 
     def do_value(self) -> None:
-        self.reading.step_value(1)
-        self._moved()
+        self._move("step_value", 1)
 
     def do_value_back(self) -> None:
-        self.reading.step_value(-1)
-        self._moved()
+        self._move("step_value", -1)
 
     def do_sort(self) -> None:
-        self.reading.step_sort()
-        self.reading.top = 0
-        self._moved()
+        self._move("step_sort", 1)
 
     def do_go_to(self) -> None:
         last = len(self.reading.columns) - 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,14 @@ def write_notes(folder: Path, name: str, text: str) -> None:
         file = session.load(path)
         file.notes = text
         session.save(path, file, expect=file.stamp)
+
+
+def live_row(row: SessionRow, status: Status) -> SessionRow:
+    """The open session as it is now: its file is older."""
+    return replace(
+        row, step=status.step, planned=status.planned, tokens=status.tokens, train_loss=status.train_loss,
+        val_loss=status.val_loss, best_loss=status.best_loss,
+    )  # fmt: skip
 
 
 def unsaved_row(status: Status) -> SessionRow:

@@ -9,21 +9,22 @@ from functools import partial
 from typing import Any, ClassVar
 
 from textual.app import ComposeResult
-from textual.timer import Timer
 from textual.worker import Worker, WorkerState
 
 from rnn_tui import session
 from rnn_tui.app.pane import Pane
 from rnn_tui.app.panes.build import BuildPane
 from rnn_tui.app.panes.build_words import SESSIONS_HELP
-from rnn_tui.app.panes.session_files import read_folder, unsaved_row, write_notes
-from rnn_tui.app.widgets.row import Line, Lines, wrap
-from rnn_tui.app.widgets.session_rows import Entry, SessionRows, detail_lines, facts
+from rnn_tui.app.panes.session_files import live_row, read_folder, unsaved_row, write_notes
+from rnn_tui.app.widgets.session_list import SessionList
+from rnn_tui.app.widgets.session_rows import Entry, facts
 from rnn_tui.lab import LabError
 from rnn_tui.model.shapes import size as bytes_words
 from rnn_tui.symbols import clean_line
 from rnn_tui.views import Phase, SessionRow, Status
 
+LIVE_EVERY = 1.0
+"""Seconds from one drawing of the open session's numbers to the next."""
 LOOK_EVERY = 20
 """Ticks from one look at the folder to the next."""
 LIST, WORK = "sessions-list", "sessions-work"
@@ -41,10 +42,6 @@ class SessionsPane(Pane):
     HELP: ClassVar[str] = SESSIONS_HELP
     DEFAULT_CSS = """
     SessionsPane { layout: vertical; overflow: hidden hidden; }
-    SessionsPane #session-columns { height: 1; }
-    SessionsPane #session-rows { height: 1fr; }
-    SessionsPane #session-details { height: 7; }
-    SessionsPane.-low #session-details { height: 3; }
     """
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
@@ -54,25 +51,20 @@ class SessionsPane(Pane):
         self._stamp: Any = None
         self._ticks = 0
         self._listing = False
+        self._open = ""
         self._working = ""
         """What is being done to a file, in words; empty where nothing is."""
         self._then: Callable[[], None] | None = None
         self._waiting: list[str] = []
         self._wanted = ""
-        self._renaming: tuple[str, str] | None = None
-        self._watching: Timer | None = None
         self._drawn: tuple[Any, ...] = ()
-        self._columns = Lines(id="session-columns")
-        self._rows = SessionRows(id="session-rows")
-        self._details = Lines(id="session-details")
+        self._drawn_at = 0.0
+        self._list = SessionList(self._notes, id="session-list")
 
     def compose(self) -> ComposeResult:
-        yield self._columns
-        yield self._rows
-        yield self._details
+        yield self._list
 
     def on_resize(self) -> None:
-        self.set_class(self.size.height < 16, "-low")
         self.call_after_refresh(self._draw, True)
 
     # What the app asks of a pane
@@ -83,8 +75,10 @@ class SessionsPane(Pane):
 
     def tick(self, status: Status) -> None:
         self._ticks += 1
-        if self._ticks % LOOK_EVERY == 0:
+        if status.session != self._open or self._ticks % LOOK_EVERY == 0:
+            # Another session is open, or this one has another name: the list is read at once.
             self._look()
+            self._open = status.session
         self._draw()
 
     def act(self, action: str) -> None:
@@ -99,7 +93,7 @@ class SessionsPane(Pane):
         if self.sessions is None:
             return super().allows(action)
         if action in ("up", "down"):
-            return len(self._rows.rows) > 1
+            return self._list.more
         if action == "open":
             return row is not None and not row.fault and not self._is_open(row)
         if action == "edit":
@@ -136,18 +130,17 @@ class SessionsPane(Pane):
     @property
     def selected(self) -> SessionRow | None:
         """The session under the cursor."""
-        entry = self._rows.selected
-        return entry.row if entry else None
+        return self._list.selected
 
     # Actions
 
     def do_up(self) -> None:
-        self._rows.move(-1)
-        self._draw(True)
+        self._list.move(-1)
+        self.host.keys_changed()
 
     def do_down(self) -> None:
-        self._rows.move(1)
-        self._draw(True)
+        self._list.move(1)
+        self.host.keys_changed()
 
     def do_new(self) -> None:
         build = self.host.pane("build")
@@ -257,49 +250,29 @@ class SessionsPane(Pane):
         self._work(f"{name} deleted", partial(session.delete, self.lab.folder, name))
 
     def _renamed(self, row: SessionRow, name: str) -> str:
-        name = name.strip()
+        name, is_open = name.strip(), self._is_open(row)
         if name != row.name:
             wrong = self._taken(name) if name.casefold() != row.name.casefold() else ""
             if wrong:
                 return wrong
-            if self._is_open(row):
-                wrong = self._rename_open(row.name, name)
-                if wrong:
-                    return wrong
+            if is_open:
+                try:
+                    self.lab.rename(name)
+                except LabError as error:
+                    return str(error)
+                self._wanted = name
+                build = self.host.pane("build")
+                if isinstance(build, BuildPane):
+                    build.draft.expect_name(name)
             else:
                 self._wanted = name
                 self._work(f"{row.name} is now {name}", partial(session.rename, self.lab.folder, row.name, name))
         # Once this dialog has closed.
-        self.call_next(self._ask_notes, replace(row, name=name), self._is_open(row))
+        self.call_next(self._ask_notes, replace(row, name=name), is_open)
         return ""
 
-    def _rename_open(self, old: str, name: str) -> str:
-        if old.casefold() == name.casefold():
-            return "only the case would change: choose another name, or open another session first"
-        wrong = self._save_as(name)
-        if not wrong and self._saved(old):
-            self._renaming = (old, name)
-            self._watching = self.set_interval(0.1, self._finish_rename)
-        return wrong
-
-    def _finish_rename(self) -> None:
-        """The open session goes on under its new name once that is saved; only then the old file may go."""
-        status = self.lab.status
-        if self._renaming is None or self._watching is None:
-            return
-        old, name = self._renaming
-        if status.session == name and status.saved_step >= 0 and not status.fault:
-            self._work(f"{old} is now {name}", partial(session.delete, self.lab.folder, old))
-        elif not status.fault:
-            return
-        self._renaming = None
-        self._watching.stop()
-
-    def _saved(self, name: str) -> bool:
-        return any(row.name == name and not row.gallery for row in self.sessions or ())
-
     def _ask_notes(self, row: SessionRow, is_open: bool) -> None:
-        notes = self._notes(row)
+        notes = self.lab.notes if is_open else row.notes
         # One line to type in: the notes' lines are kept apart by the sign of a line feed.
         self.host.ask_text(
             f"Notes on {row.name}", "Whatever you want to remember. Empty: none.", notes.replace("\n", " "),
@@ -390,7 +363,7 @@ class SessionsPane(Pane):
         for row in own:
             is_open = row.name == status.session
             if is_open:
-                row = replace(row, step=status.step, val_loss=status.val_loss)
+                row = live_row(row, status)
             entries.append(Entry(row.name, row, is_open))
         shipped = [row for row in rows if row.gallery]
         if shipped:
@@ -402,35 +375,24 @@ class SessionsPane(Pane):
         if not self.is_mounted or not self.size.width:
             return
         status = self.lab.status
-        seen = (self.sessions, status.session, status.step, status.val_loss, self._working)
-        if seen == self._drawn and not anyway:
+        of_list = (self.sessions, status.session, self._working)
+        seen = (*of_list, status.step, status.val_loss)
+        now = time.monotonic()
+        # What the open session is at changes all the time: once a second is enough to read.
+        due = seen != self._drawn and (of_list != self._drawn[: len(of_list)] or now >= self._drawn_at + LIVE_EVERY)
+        if not (due or anyway):
             return
-        self._drawn = seen
-        self._rows.now = time.time()
+        self._drawn, self._drawn_at = seen, now
         entries = self._entries()
         wanted = self._wanted if any(entry.key == self._wanted for entry in entries) else None
         if wanted:
             self._wanted = ""
         if not entries:
-            self._show_empty()
+            folder = clean_line(str(self.lab.folder))
+            empty = [f"There are no sessions in {folder} yet.", "", "n begins one: Build opens with a network that "
+                     "is ready, and space trains it. It is saved by itself."]  # fmt: skip
+            self._list.show_words([f"reading {folder} ..."] if self.sessions is None else empty)
             return
-        if wanted is None and not self._rows.rows and status.session:
+        if wanted is None and not self._list.filled and status.session:
             wanted = status.session
-        self._rows.choose_columns(entries)
-        self._columns.put([self._rows.heading()])
-        self._rows.show_rows(entries, wanted)
-        row = self.selected
-        if row is not None:
-            width, height = self._details.size
-            self._details.put(detail_lines(row, self._notes(row), self._is_open(row), width, height))
-
-    def _show_empty(self) -> None:
-        self._rows.show_rows(())
-        folder = clean_line(str(self.lab.folder))
-        words = [f"reading {folder} ..."] if self.sessions is None else [
-            f"There are no sessions in {folder} yet.", "", "n begins one: Build opens with a network that is ready, "
-            "and space trains it. It is saved by itself."]  # fmt: skip
-        width = max(self._rows.size.width - 2, 8)
-        self._columns.put([])
-        self._rows.put(Line(((" " + line, "quiet"),)) for part in words for line in (wrap(part, width) or [""]))
-        self._details.put([])
+        self._list.show(entries, wanted)

@@ -11,25 +11,23 @@ from textual.app import ComposeResult
 from textual.containers import Container, Vertical
 
 from rnn_tui.app.pane import Pane
-from rnn_tui.app.panes.train_words import gradient_plot, loss_plot, prose, spark, validation_words
+from rnn_tui.app.panes.train_words import gradient_plot, loss_plot, prose, spark, stopped_words, validation_words
 from rnn_tui.app.widgets import palette
 from rnn_tui.app.widgets.curve import STYLES, Curve
-from rnn_tui.app.widgets.live import Live
 from rnn_tui.app.widgets.row import Line, Lines, Run
 from rnn_tui.app.widgets.status import duration, number
 from rnn_tui.config import ConfigError
 from rnn_tui.lab import LabError
-from rnn_tui.symbols import clean
 from rnn_tui.views import UNITS, Curves, Phase, Sample, Status, Unit, in_unit, perplexity
 
-PACES = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
+PACES = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 """Steps a second that `<` and `>` go through; beyond the last it is as fast as it goes."""
 BROAD = 110
 """Columns from which the sample stands beside the curves."""
 UNIT_NAMES = {"nats": "nats per symbol", "bits": "bits per symbol", "perplexity": "perplexity"}
 
 
-class Legend(Live):
+class Legend(Lines):
     """The line above the curves; its marks have the curves' colours."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"lines--train", "lines--validation"}
@@ -87,6 +85,7 @@ weights are moved a little so that the symbols that really came would have been 
         """How many samples before the newest one is shown."""
         self._pace: float | None = None
         self._rate: float | None = None
+        self._session = ""
         self._drawn: tuple[Any, ...] = ()
         self._drawn_at = 0.0
 
@@ -96,10 +95,10 @@ weights are moved a little so that the symbols that really came would have been 
                 yield Legend(id="train-head")
                 yield Curve(id="train-curve")
             with Vertical(id="train-right"):
-                yield Live(id="train-facts")
+                yield Lines(id="train-facts")
                 yield Curve(id="train-gradient")
-                yield Live(id="train-sample")
-        yield Live(id="train-progress")
+                yield Lines(id="train-sample")
+        yield Lines(id="train-progress")
 
     def on_mount(self) -> None:
         for curve in self.query(Curve):
@@ -121,6 +120,9 @@ weights are moved a little so that the symbols that really came would have been 
         self._drawn = ()
 
     def tick(self, status: Status) -> None:
+        if status.session != self._session:
+            # What the other session was told does not count for this one.
+            self._session, self._pace, self._rate, self._back = status.session, None, None, 0
         if self._pace is not None and status.pace == self._pace:
             self._pace = None
         if self._rate is not None and status.config and status.config.training.learning_rate == self._rate:
@@ -136,26 +138,35 @@ weights are moved a little so that the symbols that really came would have been 
             return
         self._drawn, self._drawn_at = key, now
         self._draw_facts(status, curves, unit)
-        self.query_one("#train-curve", Curve).put(loss_plot(curves, unit, self.log_axis, status.planned))
+        self.query_one("#train-curve", Curve).put(loss_plot(curves, unit, self.log_axis))
         if self.has_class("-broad"):
             self.query_one("#train-gradient", Curve).put(gradient_plot(curves))
 
     def _head(self, status: Status, unit: Unit) -> tuple[Run, ...]:
-        if not status.session and status.phase is Phase.EMPTY:
-            return ((" no session yet: space trains the network that Build shows", "mark"),)
+        if not status.session:
+            if status.phase is Phase.EMPTY and not self.host.starting:
+                return ((" no session yet: space trains the network that Build shows", "mark"),)
+            return ((" the network is being made ready", "mark"),)
         ascii_only = self.host.ascii_only
-        rate = self._rate if self._rate is not None else status.learning_rate
-        if math.isnan(rate) and status.config:
-            rate = status.config.training.learning_rate
         pace = self._pace if self._pace is not None else status.pace
         runs: list[Run] = [
             (f" {UNIT_NAMES[unit]}{', log' if self.log_axis else ''}   ", "mark"),
             ("train ", "quiet"), ("*" if ascii_only else "⠒⠒", "train"), ("  validation ", "quiet"),
             ("o" if ascii_only else "●", "validation"),
-            (f"   rate {rate:.4g}" if math.isfinite(rate) else "", "value"),
+            (f"   rate {self._rate_words(status)}", "value"),
             (f"   pace {pace:g} a second" if pace > 0 else "   full speed", "value"),
         ]  # fmt: skip
         return tuple(runs)
+
+    def _rate_words(self, status: Status) -> str:
+        """The rate that was chosen, which is what `+` and `-` turn, and what a schedule makes of it now."""
+        assert status.config is not None
+        training = status.config.training
+        rate = self._rate if self._rate is not None else training.learning_rate
+        scheduled = training.schedule != "constant" and status.step and self._rate is None
+        now = status.learning_rate if scheduled and math.isfinite(status.learning_rate) else rate
+        words = f"{rate:.4g}"
+        return words if f"{now:.4g}" == words else f"{words}, now {now:.4g}"
 
     def _progress(self, status: Status) -> tuple[Run, ...]:
         if status.planned <= 0:
@@ -166,7 +177,7 @@ weights are moved a little so that the symbols that really came would have been 
         if status.phase in (Phase.TRAINING, Phase.VALIDATING):
             words += f"{left} left" if left else ""
         else:
-            words += (status.stopped_because and f"stopped: {clean(status.stopped_because)}") or "paused"
+            words += stopped_words(status)
         columns = max(4, self.size.width - 2 - cell_len(words))
         full, blank = ("#", "-") if self.host.ascii_only else ("█", "░")
         done = int(share * columns)
@@ -177,6 +188,11 @@ weights are moved a little so that the symbols that really came would have been 
         if curves is None:
             facts.put(())
             return
+        validation = " " + validation_words(status, unit)
+        if not len(curves.step):
+            told = " no step yet: the gradient's length over the run will stand here"
+            facts.put([Line(((told, "quiet"),)), Line(((validation, "value"),))])
+            return
         norm = number(status.grad_norm) or "?"
         clip = curves.clip_norm
         share = f" ({100 * curves.clipped_share:.1f} % of steps clipped)" if clip else ""
@@ -186,7 +202,6 @@ weights are moved a little so that the symbols that really came would have been 
         middle: tuple[Run, ...] = ()
         if room > 4 and not self.has_class("-broad"):
             middle = spark(curves.step, curves.grad_norm, curves.planned, room, clip, self.host.ascii_only)
-        validation = " " + validation_words(status, unit)
         facts.put([Line(((words, "quiet"), *middle, (after, "quiet"))), Line(((validation, "value"),))])
 
     @property
@@ -200,7 +215,7 @@ weights are moved a little so that the symbols that really came would have been 
         shown = self.query_one("#train-sample", Lines)
         sample, count = self.sample, len(self.lab.samples)
         if sample is None:
-            shown.put([Line(((" what it writes will stand here, from step 0 on", "quiet"),))])
+            shown.put([Line(((" what it writes as it learns will stand here, from step 0 on", "quiet"),))])
             return
         which = f"  ({count - self._back} of {count}; down: newer)" if self._back else ""
         lines = [Line(((f" step {sample.step:,} wrote{which}", "quiet"),))]
@@ -271,14 +286,15 @@ weights are moved a little so that the symbols that really came would have been 
         if config is None:
             return
         rate = config.training.learning_rate if self._rate is None else self._rate
-        rate = float(f"{rate * factor:.4g}")
+        # Beyond twelve digits only the arithmetic shows: ten steps up are a factor of ten.
+        rate = float(f"{rate * factor:.12g}")
         try:
             self.lab.set("training.learning_rate", rate)
         except (ConfigError, LabError) as error:
             self.host.say(str(error), error=True)
             return
         self._rate = rate
-        self.host.say(f"learning rate {rate:g}, from the next step on")
+        self.host.say(f"learning rate {rate:.4g}, from the next step on")
         self.tick(self.lab.status)
 
     def do_best(self) -> None:

@@ -83,16 +83,26 @@ def validation_words(status: Status, unit: Unit) -> str:
     return text + after
 
 
+def stopped_words(status: Status) -> str:
+    """Why it does not train, for the end of the bar."""
+    why = clean(status.stopped_because).replace("_", "-")
+    if why == "planned":
+        return "all planned steps are done"
+    if why in ("", "interrupted"):
+        return "paused" if status.step else "not trained yet"
+    return f"stopped: {why}"
+
+
 def _end(curves: Curves) -> float:
     """Where the axis of steps ends: the planned length holds it still."""
     last = int(curves.step[-1]) if len(curves.step) else 0
     return float(max(curves.planned, last, 1))
 
 
-def loss_plot(curves: Curves | None, unit: Unit, log: bool, planned: int) -> Plot:
+def loss_plot(curves: Curves | None, unit: Unit, log: bool) -> Plot:
     """Train and validation loss over the steps, with the lines that need no network."""
     if curves is None:
-        return Plot(right=float(max(1, planned)))
+        return Plot(empty="the loss will stand here, step by step, beside what it costs to guess")
     levels = tuple(
         Level(f"{line.name} {number(in_unit(line.nats, unit))}", in_unit(line.nats, unit))
         for line in curves.baselines
@@ -112,15 +122,17 @@ def loss_plot(curves: Curves | None, unit: Unit, log: bool, planned: int) -> Plo
 
 def gradient_plot(curves: Curves | None) -> Plot:
     """The gradient's length over the steps, with the clip line where the gradient comes near it."""
+    waits = "the gradient's length will stand here"
     if curves is None:
-        return Plot()
+        return Plot(empty=waits)
     _, norms = finite_series(curves.step, curves.grad_norm)
     typical = float(np.percentile(norms, 98)) if len(norms) else 1.0
     near = 0 < curves.clip_norm <= 4 * typical
     return Plot(
         series=(Series(curves.step, curves.grad_norm, "gradient"),),
-        levels=(Level(f"clip {curves.clip_norm:g}", curves.clip_norm),) if near else (),
+        levels=(Level(f"clip {curves.clip_norm:g}", curves.clip_norm),) if near and len(norms) else (),
         right=_end(curves),
+        empty=waits,
         ceiling=max(2 * typical, curves.clip_norm * 1.25 if near else 0.0),
         show=lambda value: f"{value:.3g}",
     )

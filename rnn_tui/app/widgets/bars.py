@@ -37,14 +37,22 @@ class Bar:
     note: str = ""
     """After the bar: `came`."""
     strong: bool = False
+    share: bool = False
+    """A probability: small ones are told as well."""
 
     @property
     def number(self) -> str:
         """The value in five columns."""
+        size = abs(self.value)
         if not math.isfinite(self.value):
             return "    -"
-        text = f"{self.value:+.2f}" if self.signed else f"{self.value:.2f}"
-        return f"{text:>5}"[:6] if abs(self.value) < 100 else f"{self.value:+.0f}"[:5].rjust(5)
+        if self.share and self.value < 0.005:
+            return "<1e-9" if self.value < 1e-9 else f"{self.value:.0e}".replace("e-0", "e-").rjust(5)
+        sign = "+" if self.signed else ""
+        digits = 2 if size < 9.995 else 1 if size < 99.95 else 0
+        if size < 9999.5:
+            return f"{self.value:{sign}.{digits}f}".rjust(5)
+        return f"{self.value:{sign}.0e}".replace("e+0", "e").replace("e+", "e").rjust(5)
 
     @property
     def style(self) -> Style:
@@ -88,5 +96,5 @@ class Bars(Painted):
         drawn = signed_bar(share, room, ascii_only) if bar.signed else palette.bar(share, room, ascii_only)
         label = bar.label + " " * (labels - cell_len(bar.label))
         text = f" {label} {bar.number} {drawn.rstrip()}"
-        note = f" {bar.note}" if bar.note else ""
+        note = f" {bar.note.replace('±', '+-') if ascii_only else bar.note}" if bar.note else ""
         return ((fit(text + note, self.size.width), bar.style),)

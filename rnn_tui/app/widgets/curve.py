@@ -128,6 +128,8 @@ class Plot:
     log: bool = False
     ceiling: float = math.inf
     """Values above are drawn at the top: one spike must not flatten the rest. Not with `log`."""
+    empty: str = ""
+    """What stands there while there is nothing to draw: axes of nothing would mean nothing."""
     show: Callable[[float], str] = field(default=lambda value: f"{value:.4g}")
 
 
@@ -156,6 +158,9 @@ def draw(plot: Plot, width: int, height: int, ascii_only: bool = False) -> Canva
         return canvas
     series = [(s, *finite_series(s.x, s.y, log=plot.log)) for s in plot.series]
     levels = [(level, *finite_series([0.0], [level.y], log=plot.log)) for level in plot.levels]
+    if plot.empty and not any(len(ys) for _, _, ys in (*series, *levels)):
+        canvas.write(max(1, (width - cell_len(plot.empty)) // 2), height // 2, plot.empty, "label")
+        return canvas
     low, high, step = _vertical(plot, [ys for _, _, ys in series] + [ys for _, _, ys in levels], rows)
     right = max(plot.right, 1e-9) if math.isfinite(plot.right) else 1.0
     _axes(canvas, plot, gutter, columns, rows, (low, high, step), right, ascii_only)
@@ -216,8 +221,7 @@ def _axes(
         if start >= edge:
             canvas.write(start, rows + 1, shown, "axis")
             edge = start + len(shown) + 2
-    if edge + 4 <= gutter + columns:
-        canvas.write(gutter + columns - 4, rows + 1, "step", "axis")
+    canvas.write(gutter - 6, rows + 1, "step", "axis", over=False)
 
 
 def steps(value: float) -> str:
@@ -268,9 +272,7 @@ def _lines(
         figure.ruler(axis, side).frequency(0).lim(0.0, 1.0).alignment(lim="edge")
     for tag, (one, xs, ys) in zip(_TAGS, series, strict=False):
         mark = ("o" if ascii_only else "●") if one.dots else ("*" if ascii_only else "braille")
-        signal = figure.signal(
-            _scaled(xs, *horizontal), _scaled(ys, *vertical), marker=plotext.marker(mark, tag)
-        )
+        signal = figure.signal(_scaled(xs, *horizontal), _scaled(ys, *vertical), marker=plotext.marker(mark, tag))
         figure.draw(signal if one.dots else signal.lines())
     styles = [one.style for one, _, _ in series]
     for y, line in enumerate(figure.build().string().split("\n")[:rows]):

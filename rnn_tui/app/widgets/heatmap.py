@@ -31,6 +31,8 @@ class HeatRow:
     scale: float = 1.0
     """A signed value of this size has the strongest colour."""
     chosen: bool = False
+    tells_scale: bool = False
+    """Whether the label says the scale: `c ±1.2`."""
 
 
 def steps(values: NDArray[np.float32], ramp: Ramp, scale: float = 1.0) -> NDArray[np.int64]:
@@ -91,16 +93,32 @@ def spans_of(row: HeatRow, columns: Columns, start: int, end: int, coloured: boo
 
 def number(value: float) -> str:
     """A value in a legend, with its sign: `+3.2`."""
-    return f"{value:+.2g}" if value else "0"
+    return f"{value:+.3g}" if value else "0"
 
 
-def legend(ramp: Ramp, scale: float, coloured: bool, ascii_only: bool) -> Spans:
-    """The ramp from its lowest to its highest value, with the numbers at its ends."""
+def short(scale: float) -> str:
+    """A scale in three or four columns: `1.2`, `.34`, `12`, `2e3`."""
+    if not 0.01 <= scale < 1000:
+        return f"{scale:.0e}".replace("e+0", "e").replace("e-0", "e-")
+    return f"{scale:.2g}".removeprefix("0") if scale < 100 else f"{scale:.0f}"
+
+
+def label_of(row: HeatRow, room: int, ascii_only: bool) -> str:
+    """The label, with the scale behind it where it tells it and there is room."""
+    if not row.tells_scale:
+        return row.label
+    size = f"{'+-' if ascii_only else '±'}{short(row.scale)}"
+    whole = next((each for each in (f"{row.label} {size}", row.label + size) if cell_len(each) <= room), row.label)
+    return whole
+
+
+def legend(ramp: Ramp, scale: float, coloured: bool, ascii_only: bool, cut: bool = False) -> Spans:
+    """The ramp from its lowest to its highest value, with the numbers at its ends; `cut`: some values lie beyond."""
     if ramp == "signed":
         cells = [cell(k, ramp, coloured, ascii_only) for k in range(len(palette.SIGNED))]
         half = len(cells) // 2
         zero: Span = (" 0 ", "quiet")
-        ends = (f"{number(-scale)} ", f" {number(scale)}")
+        ends = (f"{number(-scale)} ", f" {number(scale)}" + (" or more" if cut else ""))
         return ((ends[0], "quiet"), *cells[:half], zero, *cells[half + 1 :], (ends[1], "quiet"))
     if ramp == "unit":
         cells = [cell(k, ramp, coloured, ascii_only) for k in range(len(palette.UNIT))]
@@ -122,12 +140,12 @@ class Heatmap(Painted):
         """Draw the rows that fit, timesteps from `start` on; only visible cells are computed."""
         end = columns.end(start, max(self.size.width - self.margin_columns, 0))
         self.paint(
-            (*self._label(row), *spans_of(row, columns, start, end, coloured, ascii_only))
+            (*self._label(row, ascii_only), *spans_of(row, columns, start, end, coloured, ascii_only))
             for row in rows[: max(self.size.height, 0)]
         )
 
-    def _label(self, row: HeatRow) -> Spans:
-        text = f"{'>' if row.chosen else ' '}{row.label}"
+    def _label(self, row: HeatRow, ascii_only: bool) -> Spans:
         room = self.margin_columns - 1
+        text = f"{'>' if row.chosen else ' '}{label_of(row, room - 1, ascii_only)}"
         text = text + " " * (room - cell_len(text)) if cell_len(text) <= room else set_cell_size(text, room)
         return ((text + " ", "mark" if row.chosen else "quiet"),)

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from rich.cells import cell_len
 
 from rnn_tui.app.actions import Action, sign_of
-from rnn_tui.app.widgets.live import Live
-from rnn_tui.app.widgets.row import Line, Run
+from rnn_tui.app.widgets.row import Line, Lines, Run
 
 MOST = 7
 """Entries of the pane at most."""
@@ -36,7 +35,7 @@ def hints(
     return shown[:MOST]
 
 
-class KeyBar(Live):
+class KeyBar(Lines):
     """Keys of where one is, then help, all actions and leaving; the middle gives way when there is no room."""
 
     DEFAULT_CSS = """

@@ -47,6 +47,8 @@ class Painted(Lines):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._rows: tuple[Spans, ...] = ()
+        self.cells_sent = 0
+        """Cells that were drawn anew so far: what it costs a slow line."""
 
     @property
     def rows(self) -> tuple[Spans, ...]:
@@ -69,6 +71,7 @@ class Painted(Lines):
             start, end = changed_columns(old[y] if y < len(old) else (), self._rows[y] if y < len(self._rows) else ())
             if start < min(end, width):
                 regions.append(Region(start, y, min(end, width) - start, 1))
+                self.cells_sent += min(end, width) - start
         if regions:
             self.refresh(*regions)
 

@@ -142,9 +142,13 @@ class Lines(Widget, can_focus=False):
     def put(self, lines: Iterable[Line]) -> None:
         """Draw these lines; only the rows that differ from the last ones are sent."""
         old, self._lines = self._lines, tuple(lines)
-        if not self.is_mounted or not self.size.width:
-            return
         width = self.size.width
+        if not self.is_mounted:
+            return
+        if not width:
+            # Hidden: what it looked like when it was last shown must not come back.
+            self.refresh()
+            return
         changed = [
             Region(0, y, width, 1)
             for y in range(min(max(len(old), len(self._lines)), self.size.height))
@@ -245,8 +249,7 @@ class Rows(Lines, Generic[R]):
         self._scroll(height)
         shown = self.rows[self.top : self.top + height]
         self.put(
-            self._with_bar(self.draw_row(row, width - 1, self.top + y == self.cursor), y)
-            for y, row in enumerate(shown)
+            self._with_bar(self.draw_row(row, width - 1, self.top + y == self.cursor), y) for y, row in enumerate(shown)
         )
 
     def _scroll(self, height: int) -> None:

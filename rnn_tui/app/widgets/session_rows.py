@@ -116,8 +116,7 @@ def facts(row: SessionRow, notes: str, is_open: bool) -> list[tuple[str, str]]:
     """What is known of a session, as label and text, the most wanted first."""
     if row.fault:
         return [("Fault", row.fault)]
-    best = f"best {row.best_loss:.3f} nats, perplexity {perplexity_words(row.best_loss)}"
-    loss = best if math.isfinite(row.best_loss) else "not validated yet"
+    loss = f"best {row.best_loss:.3f} nats" if math.isfinite(row.best_loss) else "not validated yet"
     busy = [("In use", f"by {row.busy}")] if row.busy and not is_open else []
     return [
         *busy,

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from rich.cells import cell_len
 
 from rnn_tui.app.actions import PANES
-from rnn_tui.app.widgets.live import Live
-from rnn_tui.app.widgets.row import Line, Run, fit
+from rnn_tui.app.widgets.row import Line, Lines, Run, fit
 from rnn_tui.symbols import clean_line
 from rnn_tui.views import Phase, Status, Unit, in_unit, perplexity
 
@@ -56,7 +55,7 @@ def phase_words(status: Status) -> str:
     if status.phase is Phase.LOADING:
         return f"{clean_line(status.doing) or 'loading'}{share}"
     if status.phase is Phase.EMPTY:
-        return clean_line(status.doing) + share if status.doing else "no session"
+        return clean_line(status.doing) + share if status.doing else "no session yet"
     count = f"{status.step:,} of {status.planned:,}"
     if status.phase is Phase.VALIDATING:
         return f"validating{share} {count}"
@@ -65,18 +64,21 @@ def phase_words(status: Status) -> str:
     return f"{status.phase.value} {count}"
 
 
-class StatusLine(Live):
+class StatusLine(Lines):
     """Session, phase, step, loss, perplexity, speed, device. What does not fit drops from the right; badges never."""
 
     DEFAULT_CSS = """
     StatusLine { height: 1; background: $panel; }
     """
 
-    def show(self, status: Status, unit: Unit, *, slow: bool = False, badge: str = "") -> None:
-        """Draw it for a status; `slow`: the line is slow, plots come less often; `badge`: of the moment."""
-        self.put([Line(self._runs(status, unit, slow, badge))])
+    def show(self, status: Status, unit: Unit, *, slow: bool = False, badge: str = "", starting: bool = False) -> None:
+        """Draw it for a status.
 
-    def _runs(self, status: Status, unit: Unit, slow: bool, badge: str) -> tuple[Run, ...]:
+        `slow`: the line is slow, plots come less often; `badge`: of the moment; `starting`: it was told to train.
+        """
+        self.put([Line(self._runs(status, unit, slow, badge, starting))])
+
+    def _runs(self, status: Status, unit: Unit, slow: bool, badge: str, starting: bool) -> tuple[Run, ...]:
         badges: list[Run] = []
         if status.fault:
             badges.append(("! " + fit(clean_line(status.fault), 24), "bad"))
@@ -89,7 +91,10 @@ class StatusLine(Live):
         name = clean_line(status.session)
         parts: list[Run] = [(fit(name, max(12, self.size.width // 4)), "mark")] if name else []
         tone = {Phase.TRAINING: "good", Phase.VALIDATING: "good", Phase.FAILED: "bad"}.get(status.phase, "value")
-        parts.append((phase_words(status), tone))
+        if starting and status.phase is not Phase.LOADING:
+            parts.append(("starting ...", "good"))
+        else:
+            parts.append((phase_words(status), tone))
         parts.extend((text, "value") for text in self._numbers(status, unit) if text)
         device = f"{status.device} {precision_name(status.precision)}".strip() if status.session else ""
         room = max(self.size.width, 1) - 1 - sum(cell_len(text) + 2 for text, _ in badges)
@@ -118,7 +123,7 @@ class StatusLine(Live):
         return (f"{name} {number(shown)}", f"ppl {number(perplexity(loss))}", pace or speed)
 
 
-class PaneNames(Live):
+class PaneNames(Lines):
     """The panes and their numbers; the one that has the keys is marked. In few columns only that one's name stands."""
 
     DEFAULT_CSS = """

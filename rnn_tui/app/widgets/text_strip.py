@@ -86,10 +86,12 @@ class _Piece(Widget, can_focus=False):
         self.cursor: tuple[int, int, int] | None = None
         """Cell, column and columns of the cursor, if it is in this piece."""
 
-    def set(self, cells: tuple[tuple[str, Style], ...]) -> None:
-        if cells != self.cells:
-            self.cells = cells
-            self.refresh()
+    def set(self, cells: tuple[tuple[str, Style], ...]) -> bool:
+        if cells == self.cells:
+            return False
+        self.cells = cells
+        self.refresh()
+        return True
 
     def mark(self, cursor: tuple[int, int, int] | None) -> None:
         if cursor != self.cursor:
@@ -124,6 +126,8 @@ class TextStrip(Widget, can_focus=False):
         super().__init__(id=id, classes=classes)
         self.margin_columns = margin_columns
         self._pieces = tuple(_Piece() for _ in range(self.PIECES))
+        self.cells_sent = 0
+        """Cells of the text that were drawn anew so far."""
 
     def compose(self) -> ComposeResult:
         yield from self._pieces
@@ -141,7 +145,8 @@ class TextStrip(Widget, can_focus=False):
             first, last = bounds[k], bounds[k + 1]
             offset = self.margin_columns if k == 0 else 0
             blank: tuple[tuple[str, Style], ...] = ((" " * offset, Style()),) if offset else ()
-            piece.set(blank + tuple((columns.signs[t], styles[t - start]) for t in range(first, last)))
+            if piece.set(blank + tuple((columns.signs[t], styles[t - start]) for t in range(first, last))):
+                self.cells_sent += int(columns.edges[last] - columns.edges[first])
             if first <= cursor < last:
                 x = offset + int(columns.edges[cursor] - columns.edges[first])
                 piece.mark((cursor - first + len(blank), x, columns.width(cursor)))

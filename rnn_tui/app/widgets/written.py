@@ -12,6 +12,10 @@ from rnn_tui.app.widgets import palette
 from rnn_tui.app.widgets.painted import Painted, Span, Spans
 from rnn_tui.symbols import sign, width
 
+SURPRISING = 3.0
+"""Bits from which a symbol is underlined where there are no colours."""
+UNDERLINED = Style(underline=True)
+
 
 class Wrapped:
     """A growing text on lines of a width; what is added costs only its own length.
@@ -62,20 +66,25 @@ class Written(Painted):
         super().__init__(id=id, classes=classes)
         self._wrapped = Wrapped(80)
         self._prompt = 0
+        self._coloured = True
         self._top = 0
         """First line in view."""
 
     def show(
-        self, prompt: str, text: str, probability: NDArray[np.float32] | None = None, growing: bool = False
-    ) -> None:
-        """Draw the end of it. `probability` (one for each written symbol) colours them by -log2 p."""
+        self, prompt: str, text: str, probability: NDArray[np.float32] | None = None, growing: bool = False,
+        coloured: bool = True,
+    ) -> None:  # fmt: skip
+        """Draw the end of it. `probability` (one for each written symbol) colours them by -log2 p.
+
+        Where there are no colours, those that cost `SURPRISING` bits or more are underlined.
+        """
         columns, height = max(self.size.width - 2, 2), max(self.size.height, 1)
         whole = prompt + text
         if columns != self._wrapped.columns or not whole.startswith(self._wrapped.text):
             self._wrapped = Wrapped(columns)
             self._top = 0
         self._wrapped.extend(whole[len(self._wrapped.text) :])
-        self._prompt = len(prompt)
+        self._prompt, self._coloured = len(prompt), coloured
         lines = len(self._wrapped.starts)
         if lines - self._top > height:
             # Every line is sent again when the text moves up: it does so a third of the height at a time.
@@ -99,6 +108,8 @@ class Written(Painted):
         if coloured and probability is not None:
             p = float(probability[t - self._prompt])
             bits = -np.log2(p) if p > 0 else np.inf
-            return sign(symbol), palette.surprise(float(bits))[1]
+            if self._coloured:
+                return sign(symbol), palette.surprise(float(bits))[1]
+            return sign(symbol), UNDERLINED if bits >= SURPRISING else "value"
         shown = symbol if symbol == " " else "" if symbol == "\n" else sign(symbol)
         return shown, "quiet" if t < self._prompt else "value"

@@ -1,0 +1,140 @@
+"""What Generate says about a text that is written: lines, option rows, bars."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from rnn_tui.app.panes.generate_options import OPTIONS, WEIGHTS_HELP, Option
+from rnn_tui.app.widgets.bars import Bar, quoted
+from rnn_tui.app.widgets.heatmap import legend
+from rnn_tui.app.widgets.painted import Spans, columns_of
+from rnn_tui.app.widgets.row import fit, wrap
+from rnn_tui.app.widgets.written import SURPRISING
+from rnn_tui.symbols import clean_line, sign
+from rnn_tui.views import Phase, Status, Writing
+
+HELP_ROWS = 3
+"""Rows of an option's help where the options have a column of their own."""
+
+
+def headline(status: Status, writing: Writing | None, busy: bool, trouble: str, there: bool, width: int) -> Spans:
+    """How far it is, with which weights and which seed; what went wrong."""
+    if trouble:
+        return ((f" {fit(clean_line(trouble), width - 2)}", "bad"),)
+    if busy and writing is None:
+        return ((fit(" reading the prompt, enter stops", width), "quiet"),)
+    if writing is None:
+        untrained = ", untrained" if status.step == 0 else ""
+        return ((fit(f" weights of step {status.step:,}{untrained}", width), "quiet"),) if there else ()
+    count = f" {len(writing.text):,} of {writing.length:,} symbols"
+    if busy:
+        count = f" writing{count}, enter stops"
+    told = f"  weights of step {writing.step:,}{', untrained' if writing.step == 0 else ''}  seed {writing.seed}"
+    if writing.dropped:
+        told += f"  {writing.dropped} symbols of the prompt are not in its vocabulary"
+    elif writing.seconds > 0:
+        told += f"  {len(writing.text) / writing.seconds:,.0f}/s"
+    return ((fit(count, width), "mark"), (fit(told, max(width - len(count), 0)), "quiet"))
+
+
+def prompt_line(prompt: str, width: int) -> Spans:
+    """The end of the prompt on one line."""
+    if not prompt:
+        told = "none, it begins at h_0; i types one" if width > 35 else "none; i types one"
+        return ((fit(told, max(width, 1)), "dim"),)
+    line = "".join(" " if c == " " else sign(c) for c in prompt)
+    return ((fit(line, max(width, 1), tail=True), "value"),)
+
+
+def shown(option: Option, value: float) -> tuple[str, str]:
+    """A value as it is read, and what it means where that is not plain."""
+    if option.name == "temperature":
+        return f"{value:.1f}", "always the likeliest" if value == 0 else ""
+    if option.name == "top_k":
+        return f"{int(value):,}", "all" if value == 0 else ""
+    if option.name == "top_p":
+        return f"{value:.2f}", "all" if value == 1 else ""
+    return f"{int(value):,}" if option.name == "length" else f"{int(value)}", ""
+
+
+def option_rows(
+    values: Mapping[str, float], chosen: int, best: bool | None, width: int, height: int, ascii_only: bool
+) -> list[Spans]:
+    """The options, the chosen one marked, and its help; `best` None: there are no best weights to choose.
+
+    Where there is one row, it is the chosen option's.
+    """
+    rows = [_option_row(k == chosen, option.label, *shown(option, values[option.name]), ascii_only)
+            for k, option in enumerate(OPTIONS)]  # fmt: skip
+    help_of = OPTIONS[chosen].help if chosen < len(OPTIONS) else WEIGHTS_HELP
+    if best is not None:
+        rows.append(_option_row(chosen == len(OPTIONS), "Weights", "best" if best else "newest", "", ascii_only))
+    if height == 1:
+        return [rows[chosen]]
+    left = max(height - len(rows), 0)
+    return [*rows, *(((f" {line}", "dim"),) for line in wrap(help_of, max(width - 2, 10))[:left])]
+
+
+def _option_row(chosen: bool, label: str, value: str, means: str, ascii_only: bool) -> Spans:
+    left, right = ("<", ">") if ascii_only else ("\u2039", "\u203a")
+    name = f"{'>' if chosen else ' '}{label:<12}"
+    told = f"{left} {value} {right}" if chosen else f"  {value}  "
+    return ((name, "mark" if chosen else "label"), (told, "key" if chosen else "value"), (f" {means}", "dim"))
+
+
+def hints(status: Status, there: bool, busy: bool, width: int) -> list[Spans]:
+    """What to press while nothing is written."""
+    if status.phase is Phase.LOADING:
+        return [(), ((fit(f" {clean_line(status.doing or 'loading')} ...", width), "quiet"),)]
+    if not there:
+        text = "There is no network yet, so nothing can write. space trains the one that Build describes; " \
+               "come back with 5, also while it trains."  # fmt: skip
+    elif busy:
+        return []
+    elif status.step == 0:
+        text = "enter lets it write. Untrained, it finds every symbol about equally likely; space trains it."
+    else:
+        text = "enter lets it write."
+    return [(), *(((f" {line}", "value"),) for line in wrap(text, max(width - 2, 10)))]
+
+
+def mean_bits(writing: Writing) -> float:
+    """Mean of -log2 p of the written symbols."""
+    p = writing.probability.astype(np.float64)
+    return max(float(-np.log2(np.maximum(p, 1e-300)).mean()), 0.0)
+
+
+def footing(writing: Writing, width: int, coloured: bool, ascii_only: bool) -> list[Spans]:
+    """The ramp that colours the text, the mean of what the symbols cost, and what the last one was drawn from."""
+    bits = mean_bits(writing)
+    mean = f"mean {bits:.2f} bits, perplexity {2 ** min(bits, 1000):.2f}"
+    ramp: Spans = ((f"underlined from {SURPRISING:.0f} bits on", "quiet"),)
+    if coloured:
+        ramp = legend("surprise", 1.0, coloured, ascii_only)
+    first: Spans = ((" cost ", "quiet"), *ramp, (f"   {mean}", "value"))
+    if columns_of(first) > width:
+        first = ((fit(f" {mean}", width), "value"),)
+    second = ""
+    if writing.top and writing.text:
+        last = len(writing.top) - 1
+        second = f" last {quoted(writing.text[last])} {writing.probability[last]:.2f}, of" + "".join(
+            f"  {quoted(symbol)} {chance:.2f}" for symbol, chance in writing.top[last][:6]
+        )
+    return [first, ((fit(second, width), "quiet"),)]
+
+
+def candidates(writing: Writing | None) -> tuple[Spans, list[Bar]]:
+    """What the last symbol was drawn from, the drawn one marked; below the likeliest, if it is not among them."""
+    if writing is None or not writing.top or not writing.text:
+        return (), []
+    last = len(writing.top) - 1
+    symbol, likely = writing.text[last], list(writing.top[last])
+    if symbol not in [each for each, _ in likely]:
+        likely.append((symbol, float(writing.probability[last])))
+    bars = [
+        Bar(quoted(each), chance, note="written" if each == symbol else "", strong=each == symbol, share=True)
+        for each, chance in likely
+    ]
+    return ((f" symbol {last + 1:,} was drawn from", "heading"),), bars
