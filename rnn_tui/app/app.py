@@ -373,6 +373,9 @@ class LabApp(App[None], inherit_bindings=False):
         """It was told to train: until the status says so, the next `space` pauses."""
         self.deeds.trains()
 
+    def rests(self) -> None:
+        self.deeds.rests()
+
     def choose_unit(self, unit: Unit) -> None:
         """Nats, bits or perplexity, in every pane and the next time."""
         self.unit = unit

@@ -31,8 +31,12 @@ class Deeds:
 
     def take(self, status: Status) -> None:
         """A new status: what was waited for may have come."""
-        if self._wish is not None and self._wish[0] == (status.phase in RUNNING):
-            self._wish = None
+        if self._wish is not None:
+            wanted, _ = self._wish
+            running = status.phase in RUNNING
+            refused = wanted and bool(status.fault) and not running and status.phase is not Phase.LOADING
+            if wanted == running or refused:
+                self._wish = None
         before = self._saved_before
         if before is not None and (status.saved_step != before.saved_step or status.saved_step == status.step):
             self._saved_before = None
@@ -72,9 +76,14 @@ class Deeds:
     def trains(self) -> None:
         """It was told to train: until the status says so, the next `space` pauses. Build gives way to the run."""
         # Torch may still be loading: the wish must outlive that.
-        self._wish = (True, time.monotonic() + 60)
+        loaded = self._app.lab.status.phase is Phase.PAUSED
+        self._wish = (True, time.monotonic() + (3 if loaded else 60))
         if self._app.current == "build":
             self._app.go("train")
+
+    def rests(self) -> None:
+        """What was to train could not be had: the next `space` trains again."""
+        self._wish = None
 
     def do_next_pane(self) -> None:
         if len(self._app.on_screen) > 1:

@@ -62,6 +62,9 @@ class Host(Protocol):
     def trains(self) -> None:
         """It was told to train: until the status says so, the next `space` pauses. Build gives way to Train."""
 
+    def rests(self) -> None:
+        """What it was told to train could not be had: the next `space` trains again."""
+
     def keys_changed(self) -> None:
         """The pane's key hint or what it allows changed: draw the key bar again."""
 

@@ -12,9 +12,7 @@ from rnn_tui.app.panes.sessions import SessionsPane
 from rnn_tui.app.panes.train import TrainPane
 
 # What the keys are, written down a second time: a key is a promise.
-EVERYWHERE = (
-    "1 2 3 5 6 alt+1 alt+2 alt+3 alt+5 alt+6 space tab z y : ctrl+p ? w ctrl+s ctrl+o q ctrl+q ctrl+c escape"
-)
+EVERYWHERE = "1 2 3 5 6 alt+1 alt+2 alt+3 alt+5 alt+6 space tab z y : ctrl+p ? w ctrl+s ctrl+o q ctrl+q ctrl+c escape"
 OF_PANE = {
     "build": "up down left right enter p P u",
     "train": "s < > + - v V l b R up down",

@@ -218,9 +218,7 @@ async def test_screenshot_is_an_svg_of_the_screen(trained: FakeLab, tmp_path: Pa
     assert text.startswith("<svg") and "shakespeare" in text and "gradient" in text
 
 
-async def test_ascii_screens_hold_ascii_only(
-    shown: Open, trained: FakeLab, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_ascii_screens_hold_ascii_only(shown: Open, trained: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RNN_LAB_ASCII", "1")
     async with shown("s") as pilot:
         assert isinstance(pilot.app, LabApp)

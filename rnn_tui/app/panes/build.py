@@ -97,6 +97,7 @@ class BuildPane(Pane):
         """Keep the draft beside the session that is open; also while another pane is shown and one is being built."""
         if self.draft.awaiting and self._given_up(status):
             self.draft.refused()
+            self.host.rests()
             self._draw()
         if status.session and status.config is not None:
             before = self.draft.session

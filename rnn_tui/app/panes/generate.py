@@ -170,9 +170,7 @@ class GeneratePane(Pane):
             self._foot.display = foot
             self._redraw()
             return
-        self._header.paint(
-            [view.headline(self.lab.status, writing, self.busy, self.trouble, self.has_network, width)]
-        )
+        self._header.paint([view.headline(self.lab.status, writing, self.busy, self.trouble, self.has_network, width)])
         self._label.paint([((" Prompt  ", "label"),)])
         self._line.paint([view.prompt_line(self.prompt, self._line.size.width - 1)])
         best = self._best_used if self.lab.status.has_best else None

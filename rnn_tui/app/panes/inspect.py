@@ -126,6 +126,8 @@ class InspectPane(ReadingPane):
             self._dirty = True
         if self.stale or self.inquiry.late:
             self.draw()
+        elif self.editing:
+            self._draw_hint()
 
     def _ask(self, another: bool = False) -> None:
         """Read the text with the newest weights."""
@@ -184,8 +186,12 @@ class InspectPane(ReadingPane):
         few = (2 if height >= 8 else int(height >= 5)) if self.compact else 0
         cost = int(height >= 9)
         legend = int(not self.compact)
-        gates = names + airy if tall and names > 1 and not self.reading.single else 0
-        units = max(height - 3 - cost - legend - gates - detail - few, 0)
+        units = max(height - 3 - cost - legend - detail - few, 0)
+        gates = 0
+        if names > 1 and not self.reading.single and (tall or units - self.reading.units >= names):
+            # On a tall screen, or where so few units leave room.
+            gates = names + airy
+        units -= gates
         for widget, rows, on in (
             (self._strip, 2, there and not typing),
             (self._own, 1, typing),
@@ -228,7 +234,7 @@ class InspectPane(ReadingPane):
         reading, inquiry, width = self.reading, self.inquiry, self.size.width
         weights = view.weights_told(reading.trace, self._now[0], self.lab.status, inquiry.follows)
         self._header.paint([view.header(reading, weights, inquiry.doing, width, self.compact)])
-        self._hint.paint([view.typing_hint(len(self._own.value), self._own.cut, LONGEST, width)])
+        self._draw_hint()
         if reading.trace is None:
             self._message.paint(view.message(self.lab.status, inquiry.trouble, inquiry.under_way, width))
             return
@@ -238,6 +244,9 @@ class InspectPane(ReadingPane):
             # How often it may read again is a matter of how much a reading sends.
             self._followed = False
             inquiry.rest = max(FOLLOW_EVERY, (self._cells_sent - before) * CELL_BYTES / FOLLOW_BYTES)
+
+    def _draw_hint(self) -> None:
+        self._hint.paint([view.typing_hint(len(self._own.value), self._own.cut, LONGEST, self.size.width)])
 
     def _draw_reading(self, width: int) -> None:
         reading = self.reading

@@ -144,16 +144,19 @@ def legend_line(reading: Reading, width: int, coloured: bool, ascii_only: bool) 
     """The ramps that are drawn, and what their ends stand for; the last ones give way where there is no room."""
     looks = {"coloured": coloured, "ascii_only": ascii_only}
     surprise: Spans = legend("surprise", 1.0, **looks)
+    name = "h" if len(reading.names) == 1 else reading.value
+    grid: Spans = legend(ramp_of(name), reading.scale(name), **looks, cut=not reading.bounded(name))
     if not reading.single:
-        name = reading.value
-        grid = legend(ramp_of(name), reading.scale(name), **looks, cut=not reading.bounded(name))
         groups: list[Spans] = [((f" {name} ", "quiet"), *grid), (("   cost, text ", "quiet"), *surprise)]
     else:
-        name = reading.text_value
-        text = legend("signed", reading.own_scale(name, reading.unit), **looks)
-        groups = [((f" {name} in text ", "quiet"), *text), (("   cost ", "quiet"), *surprise)]
-        if reading.trace is not None and reading.trace.gates:
+        told = reading.text_value
+        text = legend("signed", reading.own_scale(told, reading.unit), **looks)
+        groups = [((f" {told} in text ", "quiet"), *text), (("   cost ", "quiet"), *surprise)]
+        if len(reading.names) > 1:
             groups.insert(1, (("   gates ", "quiet"), *legend("unit", 1.0, **looks)))
+        elif not reading.bounded(name):
+            # The rows of all units have one scale, the text has the chosen unit's own.
+            groups.insert(1, ((f"   {name} ", "quiet"), *grid))
     spans: Spans = groups[0]
     for group in groups[1:]:
         if columns_of((*spans, *group)) <= width:

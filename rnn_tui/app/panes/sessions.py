@@ -372,7 +372,7 @@ class SessionsPane(Pane):
         return entries
 
     def _draw(self, anyway: bool = False) -> None:
-        if not self.is_mounted or not self.size.width:
+        if not self.is_mounted:
             return
         status = self.lab.status
         of_list = (self.sessions, status.session, self._working)

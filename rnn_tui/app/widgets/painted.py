@@ -13,7 +13,7 @@ from textual.strip import Strip
 from rnn_tui.app.widgets.row import Lines
 
 Span = tuple[str, Style | str]
-"""A text and how it looks: a style of the palette, or the name of one in `Lines.STYLES`."""
+"""A text and how it looks: a style of the palette, or the name of a tone."""
 Spans = tuple[Span, ...]
 
 
@@ -79,7 +79,7 @@ class Painted(Lines):
         """A named style of the theme, or the style itself."""
         if isinstance(name, Style):
             return name
-        return self.get_component_rich_style(f"lines--{name}") if name else self.rich_style
+        return self.tone(name) if name else self.rich_style
 
     def render_line(self, y: int) -> Strip:
         base = self.rich_style

@@ -1,15 +1,14 @@
 """Rows of one line each: what a form and a list are made of.
 
-A line is a tuple of runs, a run is (text, name of a style in `Lines.COMPONENT_CLASSES`
-without its prefix). Nothing here parses markup: what a run holds is drawn as it is, and
-what comes from outside has passed `symbols.clean_line` before.
+A line is a tuple of runs, a run is (text, name of a tone). Nothing here parses markup: what
+a run holds is drawn as it is, and what comes from outside has passed `symbols.clean_line` before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -20,6 +19,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from rnn_tui.app.widgets.field import Field
+from rnn_tui.app.widgets.tones import TONES, style_of
 
 Run = tuple[str, str]
 
@@ -91,39 +91,7 @@ def wrap(text: str, width: int) -> list[str]:
 class Lines(Widget, can_focus=False):
     """Lines of text that redraw only where they changed."""
 
-    STYLES: ClassVar[tuple[str, ...]] = (
-        "plain",
-        "quiet",
-        "label",
-        "heading",
-        "value",
-        "key",
-        "good",
-        "warn",
-        "bad",
-        "mark",
-        "cursor",
-        "edit",
-        "caret",
-        "dim",
-    )
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"lines--{name}" for name in STYLES}
-    DEFAULT_CSS = """
-    Lines { height: 1fr; }
-    Lines .lines--quiet { color: $foreground 65%; }
-    Lines .lines--dim { color: $foreground 35%; }
-    Lines .lines--label { color: $foreground 85%; }
-    Lines .lines--heading { color: $accent; text-style: bold; }
-    Lines .lines--value { color: $foreground; }
-    Lines .lines--key { color: $accent; }
-    Lines .lines--good { color: $text-success; }
-    Lines .lines--warn { color: $text-warning; }
-    Lines .lines--bad { color: $text-error; }
-    Lines .lines--mark { color: $foreground; text-style: bold; }
-    Lines .lines--cursor { background: $primary 35%; text-style: bold; }
-    Lines .lines--edit { background: $surface-lighten-2; color: $foreground; }
-    Lines .lines--caret { background: $foreground; color: $background; }
-    """
+    DEFAULT_CSS = "Lines { height: 1fr; }"
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
@@ -157,17 +125,26 @@ class Lines(Widget, can_focus=False):
         if changed:
             self.refresh(*changed)
 
+    def tone(self, name: str) -> Style:
+        """The style of a tone, or of a component class that a subclass has beside them."""
+        found = TONES.get(name)
+        if found is None:
+            return self.get_component_rich_style(f"lines--{name}")
+        theme = self.app.theme_variables
+        ground = self.background_colors[1]
+        return style_of(found, theme.get(found.colour, ""), theme.get(found.ground, ""), ground)
+
     def render_line(self, y: int) -> Strip:
         width = self.size.width
         line = self._lines[y] if y < len(self._lines) else Line()
-        base = self.get_component_rich_style(f"lines--{line.under}") if line.under else self.rich_style
+        base = self.tone(line.under) if line.under else self.rich_style
         # Of two component styles Textual takes the last one's background: the row's is put over it.
         over = Style(bgcolor=base.bgcolor, bold=base.bold) if line.under else Style()
         ascii_only = getattr(self.app, "ascii_only", False)
         segments = []
         for text, style in line.runs:
             text = text.translate(ASCII_SIGNS) if ascii_only else text
-            segments.append(Segment(text, self.get_component_rich_style(f"lines--{style}") + over if style else base))
+            segments.append(Segment(text, self.tone(style) + over if style else base))
         return Strip(segments).adjust_cell_length(width, base)
 
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
-from textual.app import ComposeResult
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
@@ -74,63 +71,21 @@ class Columns:
         return min(max(start, 0), last, cursor)
 
 
-class _Piece(Widget, can_focus=False):
-    """A few columns of the strip. A terminal is sent a changed row from its widget's left edge on, so that
-    one widget for the whole row would send all colours left of the cursor with every key."""
-
-    DEFAULT_CSS = "_Piece { height: 2; width: 0; }"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.cells: tuple[tuple[str, Style], ...] = ()
-        self.cursor: tuple[int, int, int] | None = None
-        """Cell, column and columns of the cursor, if it is in this piece."""
-
-    def set(self, cells: tuple[tuple[str, Style], ...]) -> bool:
-        if cells == self.cells:
-            return False
-        self.cells = cells
-        self.refresh()
-        return True
-
-    def mark(self, cursor: tuple[int, int, int] | None) -> None:
-        if cursor != self.cursor:
-            regions = [Region(place[1], 0, place[2], 2) for place in (self.cursor, cursor) if place is not None]
-            self.cursor = cursor
-            self.refresh(*regions)
-
-    def render_line(self, y: int) -> Strip:
-        base = self.rich_style
-        if y == 0:
-            at = self.cursor[0] if self.cursor else -1
-            segments = [
-                Segment(text, base + style + CURSOR if k == at else base + style)
-                for k, (text, style) in enumerate(self.cells)
-            ]
-        elif y == 1 and self.cursor:
-            segments = [Segment(" " * self.cursor[1] + MARK, base)]
-        else:
-            segments = []
-        return Strip(segments).adjust_cell_length(self.size.width, base).simplify()
-
-
 class TextStrip(Widget, can_focus=False):
-    """A window of a text; `show` gives it what to draw, and only what changed is sent."""
+    """A window of a text; `show` gives it what to draw, and only what changed is drawn anew."""
 
-    PIECES: ClassVar[int] = 16
     DEFAULT_CSS = """
-    TextStrip { height: 2; layout: horizontal; overflow: hidden hidden; }
+    TextStrip { height: 2; overflow: hidden hidden; }
     """
 
     def __init__(self, *, margin_columns: int = GUTTER, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self.margin_columns = margin_columns
-        self._pieces = tuple(_Piece() for _ in range(self.PIECES))
+        self._cells: tuple[tuple[str, Style], ...] = ()
+        self._place = (-1, 0, 0)
+        """Cell, column and columns of the cursor; no cell where it is out of view."""
         self.cells_sent = 0
-        """Cells of the text that were drawn anew so far."""
-
-    def compose(self) -> ComposeResult:
-        yield from self._pieces
+        """Columns of the text that were drawn anew so far, but for the cursor's."""
 
     @property
     def room(self) -> int:
@@ -140,36 +95,36 @@ class TextStrip(Widget, can_focus=False):
     def show(self, columns: Columns, start: int, cursor: int, styles: Sequence[Style]) -> None:
         """Draw the timesteps from `start` on, `styles[k]` being that of timestep start + k."""
         end = columns.end(start, self.room)
-        bounds = self._cut(columns, start, end)
-        for k, piece in enumerate(self._pieces):
-            first, last = bounds[k], bounds[k + 1]
-            offset = self.margin_columns if k == 0 else 0
-            blank: tuple[tuple[str, Style], ...] = ((" " * offset, Style()),) if offset else ()
-            if piece.set(blank + tuple((columns.signs[t], styles[t - start]) for t in range(first, last))):
-                self.cells_sent += int(columns.edges[last] - columns.edges[first])
-            if first <= cursor < last:
-                x = offset + int(columns.edges[cursor] - columns.edges[first])
-                piece.mark((cursor - first + len(blank), x, columns.width(cursor)))
-            else:
-                piece.mark(None)
-            columns_here = offset + int(columns.edges[last] - columns.edges[first])
-            width = piece.styles.width
-            if width is None or width.value != columns_here:
-                piece.styles.width = columns_here
+        cells = tuple((columns.signs[t], styles[t - start]) for t in range(start, end))
+        place = (-1, 0, 0)
+        if start <= cursor < end:
+            x = self.margin_columns + int(columns.edges[cursor] - columns.edges[start])
+            place = (cursor - start, x, columns.width(cursor))
+        before, self._place = self._place, place
+        if cells != self._cells:
+            self._cells = cells
+            self.cells_sent += int(columns.edges[end] - columns.edges[start])
+            self.refresh()
+        elif before != place:
+            self.refresh(*(Region(x, 0, wide, 2) for cell, x, wide in (before, place) if cell >= 0))
 
-    def _cut(self, columns: Columns, start: int, end: int) -> tuple[int, ...]:
-        """Pieces of about equal width, each beginning where a symbol begins: half a wide sign can't be drawn."""
-        step = -(-self.room // self.PIECES)
-        origin = columns.edges[start]
-        cuts = np.searchsorted(columns.edges, origin + step * np.arange(self.PIECES + 1), side="left")
-        return (*(int(min(max(cut, start), end)) for cut in cuts[:-1]), end)
+    def render_line(self, y: int) -> Strip:
+        base = self.rich_style
+        at, x, _ = self._place
+        if y == 0:
+            segments = [Segment(" " * self.margin_columns, base)]
+            segments += [
+                Segment(text, base + style + CURSOR if k == at else base + style)
+                for k, (text, style) in enumerate(self._cells)
+            ]
+        elif y == 1 and at >= 0:
+            segments = [Segment(" " * x + MARK, base)]
+        else:
+            segments = []
+        return Strip(segments).adjust_cell_length(self.size.width, base).simplify()
 
     @property
     def text(self) -> str:
         """What is drawn now: the line of the text, and the line with the mark."""
-        line = "".join(text for piece in self._pieces for text, _ in piece.cells)
-        marks = ""
-        for piece in self._pieces:
-            wide = sum(cell_len(text) for text, _ in piece.cells)
-            marks += (" " * piece.cursor[1] + MARK if piece.cursor else "").ljust(wide)
-        return f"{line.rstrip()}\n{marks.rstrip()}"
+        line = " " * self.margin_columns + "".join(text for text, _ in self._cells)
+        return f"{line.rstrip()}\n{' ' * self._place[1] + MARK if self._place[0] >= 0 else ''}"
