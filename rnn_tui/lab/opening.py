@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import time
 from collections.abc import Callable
@@ -33,6 +34,10 @@ def load_engine() -> None:
     import rnn_tui.training.run
 
     assert rnn_tui.training.run
+    if not gc.get_freeze_count():
+        # Torch's hundreds of thousands of objects stay: a collection that walks them stalls the screen.
+        gc.collect()
+        gc.freeze()
     # Values that fade to denormals slow a fused LSTM twentyfold; the setting counts per thread.
     torch.set_flush_denormal(True)
 

@@ -16,7 +16,7 @@ from rnn_tui.app.actions import ACTIONS, BY_ID
 from rnn_tui.app.pane import Answer, Pane
 from rnn_tui.config import Config
 from rnn_tui.lab import Asked, Lab, TraceText, Write
-from rnn_tui.views import Phase, Status, Trace, Unit, Writing, frozen
+from rnn_tui.views import DataView, Phase, Status, Trace, Unit, Writing, frozen
 
 PLAY = "ROMEO:\nBut soft, what light through yonder window breaks?\nIt is the east, and Juliet is the sun.\n"
 
@@ -71,7 +71,7 @@ class FakeLab:
 
     def __init__(self, at_once: bool = True, **trace: Any) -> None:
         self.status = Status(phase=Phase.PAUSED, session="play", config=Config(), step=1240, weights_version=1)
-        self.data = None
+        self.data: DataView | None = None
         self.view_state: dict[str, Any] = {}
         self.at_once = at_once
         self.asked: list[Asked] = []

@@ -68,6 +68,41 @@ async def test_a_notice_is_shown_once(shown: Open, lab: FakeLab) -> None:
         assert "saved" in (await rows_of(pilot))[-2]
 
 
+async def test_a_notice_goes_when_it_is_out_of_date(shown: Open, lab: FakeLab) -> None:
+    async with shown("s") as pilot:
+        lab.change(notice="x: LSTM 2x128, not trained yet")
+        assert "not trained yet" in (await rows_of(pilot))[-2]
+        lab.change(phase=Phase.TRAINING)
+        assert "not trained yet" not in (await rows_of(pilot))[-2]
+        lab.change(notice="saved x at step 3")
+        assert "saved x" in (await rows_of(pilot))[-2]
+        lab.change(notice="")
+        assert "saved x" not in (await rows_of(pilot))[-2]
+
+
+async def test_until_it_trains_it_says_that_it_starts(shown: Open, lab: FakeLab, monkeypatch: Any) -> None:
+    monkeypatch.setattr(lab, "create", lambda *_, **__: None)
+    async with shown() as pilot:
+        await pilot.press("space")
+        rows = await rows_of(pilot)
+        assert "starting ..." in rows[0] and "being made ready" in rows[2]
+        lab.change(phase=Phase.LOADING, doing="reading x.txt", progress=0.4)
+        assert "reading x.txt 40 %" in (await rows_of(pilot))[0]
+
+
+async def test_nothing_is_drawn_under_the_help(shown: Open, trained: FakeLab, monkeypatch: Any) -> None:
+    async with shown("s") as pilot:
+        app: Any = pilot.app
+        await pilot.press("question_mark")
+        drawn: list[int] = []
+        monkeypatch.setattr(app.panes["train"], "tick", lambda status: drawn.append(1))
+        app.look()
+        assert not drawn
+        await pilot.press("escape")
+        app.look()
+        assert drawn
+
+
 async def test_names_and_messages_cannot_drive_the_screen(shown: Open, lab: FakeLab) -> None:
     async with shown("s") as pilot:
         lab.change(session="\x1b[2Jx[/foo]", notice="\x9b31m[@click=app.quit]", fault="\x07[/b]")

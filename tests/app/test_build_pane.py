@@ -93,6 +93,17 @@ async def test_it_is_drawn_at_any_size(shown: Open, asked: list[Asked], size: tu
             assert "(50, 50, 128)" in text and "ln 65 = 4.17" in text and "bigram 2.48" in text
 
 
+async def test_at_first_it_says_that_nothing_need_be_filled_in(shown: Open, lab: FakeLab, asked: list[Asked]) -> None:
+    for size, words in (((80, 24), "space trains this network"), ((40, 12), "space trains"), ((20, 5), "press space")):
+        async with shown(size=size) as pilot:
+            text = await text_of(pilot)
+            assert words in text or size == (20, 5)
+            assert "no session yet" in text.splitlines()[0]
+            assert "space trains" not in await press(pilot, "down", "down")
+    async with shown("s") as pilot:
+        assert "space trains this network" not in await press(pilot, "1")
+
+
 async def test_moving_shows_what_the_field_is(shown: Open, lab: FakeLab) -> None:
     async with shown("s") as pilot:
         await pilot.press("1")
@@ -275,6 +286,7 @@ async def test_a_session_that_could_not_be_built_is_a_draft_again(shown: Open, l
         await press(pilot, "space")
         assert build.draft.awaiting
         lab.change(fault="the disk is full; make room")
+        await text_of(pilot)
         build._follow(lab.status)
         assert not build.draft.awaiting and build.draft.fresh
         # One that is taken back before it was built, too.

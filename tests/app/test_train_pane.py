@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from rnn_tui.app.panes.train import TrainPane
 from rnn_tui.app.panes.train_words import convert, prose, spark
+from rnn_tui.config import Config, put
 from rnn_tui.views import Phase, Sample
 
 from .conftest import Open, screen_text, settle
@@ -43,8 +45,37 @@ async def test_before_there_is_anything(shown: Open, lab: FakeLab) -> None:
         await pilot.press("2")
         text = await text_of(pilot)
         assert "no session yet: space trains" in text and "from step 0 on" in text
+        # Axes of nothing would mean nothing.
+        assert "the loss will stand here" in text and "│" not in text and "0.5" not in text
         await pilot.press("s", "plus", "minus", "less_than_sign", "b", "R", "up", "down", "v", "l", "y")
         assert lab.told == []
+
+
+async def test_a_new_session_shows_its_planned_steps_and_what_guessing_costs(shown: Open, lab: FakeLab) -> None:
+    async with shown("s", size=(120, 30)) as pilot:
+        lab.run_to(0, Phase.PAUSED)
+        lab.curves = replace(lab.curves, step=np.zeros(0, np.int64), **{  # type: ignore[type-var]
+            name: np.zeros(0, np.float32) for name in ("train_loss", "grad_norm", "learning_rate", "val_loss")
+        }, val_step=np.zeros(0, np.int64))  # fmt: skip
+        text = await text_of(pilot)
+        assert "uniform 4.17" in text and "5000" in text and "not trained yet" in text
+        assert "the gradient's length will stand here" in text
+
+
+async def test_the_rate_is_the_chosen_one_and_what_the_schedule_makes_of_it(shown: Open, trained: FakeLab) -> None:
+    async with shown("s") as pilot:
+        config = put(Config(), "training.learning_rate", 0.05)
+        # The last step was made at another rate: what counts is what the next one is made at.
+        trained.change(config=config, learning_rate=0.002)
+        assert "rate 0.05   " in await text_of(pilot)
+        trained.change(config=put(config, "training.schedule", "cosine"), learning_rate=0.0261)
+        assert "rate 0.05, now 0.0261   " in await text_of(pilot)
+        await pilot.press("plus", "less_than_sign")
+        assert trained.calls[-2] == ("set", "training.learning_rate", pytest.approx(0.05 * 10**0.1, rel=1e-10))
+        # What one session was told is not shown for the next.
+        trained.change(session="other", config=config, pace=0.0)
+        text = await text_of(pilot)
+        assert "rate 0.05   full speed" in text
 
 
 async def test_units_turn_round_both_ways_and_are_kept(shown: Open, trained: FakeLab, plain_settings: Any) -> None:

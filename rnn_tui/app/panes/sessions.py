@@ -189,7 +189,7 @@ class SessionsPane(Pane):
         if self._is_open(row):
             trains = self.lab.status.phase in RUNNING
             self.host.say(
-                f"{row.name} is open{' and trains' if trains else ''}: open another session first, then delete it",
+                f"open another session first: {row.name} is open{' and trains' if trains else ''}",
                 error=True,
             )
             return

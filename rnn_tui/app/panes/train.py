@@ -150,7 +150,7 @@ weights are moved a little so that the symbols that really came would have been 
         ascii_only = self.host.ascii_only
         pace = self._pace if self._pace is not None else status.pace
         runs: list[Run] = [
-            (f" {UNIT_NAMES[unit]}{', log' if self.log_axis else ''}   ", "mark"),
+            (f" {UNIT_NAMES[unit] if self.size.width >= 60 else unit}{', log' if self.log_axis else ''}   ", "mark"),
             ("train ", "quiet"), ("*" if ascii_only else "⠒⠒", "train"), ("  validation ", "quiet"),
             ("o" if ascii_only else "●", "validation"),
             (f"   rate {self._rate_words(status)}", "value"),

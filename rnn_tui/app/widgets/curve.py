@@ -159,7 +159,8 @@ def draw(plot: Plot, width: int, height: int, ascii_only: bool = False) -> Canva
     series = [(s, *finite_series(s.x, s.y, log=plot.log)) for s in plot.series]
     levels = [(level, *finite_series([0.0], [level.y], log=plot.log)) for level in plot.levels]
     if plot.empty and not any(len(ys) for _, _, ys in (*series, *levels)):
-        canvas.write(max(1, (width - cell_len(plot.empty)) // 2), height // 2, plot.empty, "label")
+        words = plot.empty if cell_len(plot.empty) < width else plot.empty.partition(",")[0]
+        canvas.write(max(1, (width - cell_len(words)) // 2), height // 2, words, "label")
         return canvas
     low, high, step = _vertical(plot, [ys for _, _, ys in series] + [ys for _, _, ys in levels], rows)
     right = max(plot.right, 1e-9) if math.isfinite(plot.right) else 1.0
