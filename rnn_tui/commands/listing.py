@@ -9,7 +9,8 @@ import typer
 
 from rnn_tui.commands.arguments import Json, folder_of
 from rnn_tui.commands.errors import DONE, FAILED
-from rnn_tui.commands.output import print_json, say, size, table
+from rnn_tui.commands.output import print_json, say, table
+from rnn_tui.model.shapes import size
 
 data_app = typer.Typer(invoke_without_command=True, rich_markup_mode=None, add_completion=False)
 

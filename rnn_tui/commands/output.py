@@ -73,15 +73,6 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def size(count: float) -> str:
-    """Bytes as a person reads them: `3.4 MB`."""
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} GB"
-
-
 def bar(share: float) -> str:
     """`[########............]`."""
     filled = round(BAR * min(1.0, max(0.0, share))) if math.isfinite(share) else 0

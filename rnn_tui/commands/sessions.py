@@ -12,7 +12,8 @@ import typer
 
 from rnn_tui.commands.arguments import Best, Json, SessionName, complete_session, folder_of, read_session, session_path
 from rnn_tui.commands.errors import DONE, FAILED, Failed, WrongArguments, arguments
-from rnn_tui.commands.output import number, print_json, say, size, table
+from rnn_tui.commands.output import number, print_json, say, table
+from rnn_tui.model.shapes import size
 
 if TYPE_CHECKING:
     from rnn_tui.views import SessionRow

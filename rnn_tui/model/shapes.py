@@ -55,7 +55,7 @@ def optimizer_copies(config: Config) -> int:
     training = config.training
     if training.optimizer in ("adam", "adamw"):
         return 2
-    return (training.optimizer == "rmsprop") + (training.momentum > 0)
+    return 1 if training.optimizer == "rmsprop" else int(training.momentum > 0)
 
 
 def memory_bytes(config: Config, vocabulary: int) -> int:
