@@ -28,9 +28,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "model.cells": {"config", "views", "symbols", "model.feedforward"},
     "tasks": {"config", "views", "symbols", "data", "model"},
     "generation": {"config", "views", "symbols", "data", "model", "tasks"},
-    "inspection": {"config", "views", "symbols", "data", "model", "tasks"},
-    "training": {"config", "views", "symbols", "data", "model", "tasks", "generation"},
+    "inspection": {"config", "views", "symbols", "data", "model", "tasks", "generation"},
+    "training": {"config", "views", "symbols", "data", "model", "tasks", "generation", "inspection"},
     "session": {"config", "views", "symbols", "model.shapes", "model.cells"},
+    # Plain functions for a notebook: they take a session, a network or a module of torch.
+    "microscope": {
+        "config", "views", "symbols", "data", "model", "tasks", "generation", "inspection", "session",
+    },
     "export": {"config", "views", "symbols", "session"},
     "lab": {
         "config", "views", "symbols", "presets", "data", "model", "tasks", "generation", "inspection", "training",
@@ -46,7 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "commands": {
         "config", "views", "symbols", "presets", "data", "model", "tasks", "generation", "inspection", "training",
-        "session", "export", "lab", "lessons", "process", "doctor", "app",
+        "session", "export", "lab", "lessons", "process", "doctor", "app", "microscope",
     },
     "cli": {"config", "views", "symbols", "session", "commands", "process", "app.actions", "app.settings"},
     # These two serve the command line too, which must not wait for Textual.
@@ -61,14 +65,17 @@ ONLY_IN: dict[str, set[str]] = {
     "rich": {"app"},
     "plotext": {"app"},
     "typer": {"cli", "commands"},
+    # The pattern of a person: `re` holds the interpreter's lock while it searches.
+    "regex": {"inspection"},
     "torch": {
         "model", "model.cells", "tasks", "generation", "inspection", "training", "lab", "export", "doctor", "commands",
+        "microscope",
     },
 }  # fmt: skip
 
 # Parts whose import, in a fresh interpreter, may bring a library in; all others leave it out.
 BRINGS_IN: dict[str, set[str]] = {
-    "torch": {"model", "tasks", "generation", "inspection", "training"},
+    "torch": {"model", "tasks", "generation", "inspection", "training", "microscope"},
     "textual": {"app"},
     # Typer brings it in.
     "rich": {"app", "cli", "commands"},

@@ -94,6 +94,8 @@ def trace_view(
     weights_version: int = 0,
     best: bool = False,
     candidates: int = SHOWN_CANDIDATES,
+    number: int = 0,
+    part: str = "",
 ) -> Trace:
     """The reading as a screen shows it: read-only arrays, costs in bits, the likeliest next symbols."""
     shown = min(candidates, traced.logits.shape[1])
@@ -121,4 +123,6 @@ def trace_view(
         offset=offset,
         cell=cell,
         best=best,
+        number=number,
+        part=part,
     )

@@ -14,8 +14,10 @@ from typing import Any
 
 from rnn_tui import session
 from rnn_tui.config import Config, choice, get, put
-from rnn_tui.lab import answers
-from rnn_tui.lab.asking import Answer, AnsweringThread, Asked, LabError, LookAtData, Question, TraceText, Write
+from rnn_tui.lab.answers import ANSWERS
+from rnn_tui.lab.answers.desk import Desk, Sources
+from rnn_tui.lab.asking import AnsweringThread, Asked, LabError
+from rnn_tui.lab.questions import LookAtData, Question, TraceText, Write
 from rnn_tui.lab.training_thread import TrainingThread
 from rnn_tui.session.names import refuse_taken
 from rnn_tui.views import Curves, DataView, Sample, Status, Trace
@@ -34,6 +36,7 @@ class Lab:
         self.folder = Path(folder)
         self._answers = AnsweringThread((session.SessionError,))
         self._trains = TrainingThread(self.folder, self._answers)
+        self._sources = Sources(Desk(), self._trains.frozen_model, self._trains.ask_run, self.folder)
         # A daemon thread inside torch at the interpreter's end aborts the process.
         reference = weakref.ref(self)
         atexit.register(lambda: (lab := reference()) and lab.close(save=False, timeout=5.0))
@@ -173,15 +176,7 @@ class Lab:
     def ask(self, question: Question) -> Asked:
         """Put a question; never blocks. What comes of it stands in the `Asked`."""
         asked = Asked(question)
-        answer: Answer
-        match question:
-            case LookAtData():
-                answer = answers.look_at_data(question, asked)
-            case TraceText():
-                answer = answers.trace_text(question, asked, self._trains.frozen_model)
-            case Write():
-                answer = answers.write(question, asked, self._trains.frozen_model)
-        self._answers.take(asked, answer)
+        self._answers.take(asked, ANSWERS[type(question)](question, asked, self._sources))
         return asked
 
     def trace(self, text: str, *, best: bool = False) -> Trace:

@@ -12,10 +12,10 @@ import math
 import threading
 from collections import deque
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 from typing import Any
 
-from rnn_tui.config import ConfigError, DataConfig
+from rnn_tui.config import ConfigError
+from rnn_tui.lab.questions import Question
 
 log = logging.getLogger(__name__)
 
@@ -28,40 +28,6 @@ class Cancelled(Exception):
     """The question was taken back."""
 
 
-@dataclass(frozen=True, slots=True)
-class LookAtData:
-    """Read a text and say what is in it. Answered with a DataView; needs no network."""
-
-    data: DataConfig
-
-
-@dataclass(frozen=True, slots=True)
-class TraceText:
-    """What the network computes while it reads a text. Answered with a Trace.
-
-    `text` None: `length` symbols of the validation part from `offset` on.
-    """
-
-    text: str | None = None
-    offset: int = 0
-    length: int = 200
-    best: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """Write `length` symbols after a prompt. Answered with a Writing, which grows meanwhile."""
-
-    prompt: str = ""
-    length: int = 300
-    temperature: float = 1.0
-    top_k: int = 0
-    top_p: float = 1.0
-    seed: int = 1
-    best: bool = False
-
-
-Question = LookAtData | TraceText | Write
 Answer = Generator[Any, None, Any]
 """Yields what there is so far (or None), returns the answer."""
 

@@ -119,6 +119,7 @@ class Board:
         """The curves as they are now, thinned: their size does not grow with the run."""
         self._drawn = time.monotonic()
         p, version = run.progress, self.status.curves_version + 1
+        thinned: dict[str, Any] = {name: frozen(array) for name, array in run.history.thinned(POINTS).items()}
         self.curves = Curves(
             version=version,
             clip_norm=run.config.training.clip_norm,
@@ -126,7 +127,7 @@ class Board:
             planned=run.config.training.steps,
             best_step=p.best_step,
             baselines=self.data.baselines if self.data else (),
-            **{name: frozen(array) for name, array in run.history.thinned(POINTS).items()},
+            **thinned,
         )
         self.status = replace(self.status, curves_version=version)
 

@@ -15,7 +15,7 @@ from rnn_tui import session
 from rnn_tui.config import Config, put
 from rnn_tui.data.text import Corpus, DataError, check_length, read_corpus
 from rnn_tui.data.vocabulary import Vocabulary
-from rnn_tui.lab.answers import Frozen
+from rnn_tui.lab.answers.desk import Frozen
 from rnn_tui.lab.asking import LabError
 from rnn_tui.lab.keeping import Kept
 from rnn_tui.model.shapes import diagram
@@ -117,10 +117,10 @@ def freeze(run: Run, best: bool) -> Frozen:
     network = Network(run.config.model, len(run.vocabulary))
     load_weights(network, values)
     network.eval().requires_grad_(False)
-    part, passages = "validation", run.corpus.validation if run.corpus else None
-    if run.corpus is not None and not run.has_validation:
-        part, passages = "training", run.corpus.train
-    return Frozen(network, run.vocabulary, passages, part, step, run.weights_version)
+    corpus = run.corpus
+    parts = {"train": corpus.train, "validation": corpus.validation, "test": corpus.test} if corpus else {}
+    part = "validation" if run.has_validation else "train"
+    return Frozen(network, run.vocabulary, parts, part, step, run.weights_version)
 
 
 _numbers = itertools.count(1)

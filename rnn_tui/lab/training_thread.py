@@ -14,7 +14,7 @@ from rnn_tui import session
 from rnn_tui.config import CHOICES, Config, ConfigError, put
 from rnn_tui.data.source import DataError
 from rnn_tui.lab import opening
-from rnn_tui.lab.answers import Frozen
+from rnn_tui.lab.answers.desk import Frozen
 from rnn_tui.lab.asking import AnsweringThread, LabError
 from rnn_tui.lab.board import Board, Goal
 from rnn_tui.lab.keeping import Keeper, Kept
@@ -67,6 +67,13 @@ class TrainingThread:
         For other threads; waits for the commands given before.
         """
         return self.mailbox.request(lambda: self._freeze(best))
+
+    def ask_run(self, look: Callable[[Run], Any]) -> Any:
+        """What `look` finds in the run, at the border of a step. Raises LabError where there is none.
+
+        For other threads; waits for the commands given before.
+        """
+        return self.mailbox.request(lambda: look(self._needed()[0]))
 
     def close(self, save: bool, timeout: float) -> bool:
         """Finish the step under way, save what is not saved, join. False if it did not end in time."""

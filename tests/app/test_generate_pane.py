@@ -6,6 +6,7 @@ import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,8 @@ from rnn_tui.app.widgets.written import Wrapped
 from rnn_tui.data.vocabulary import Vocabulary
 from rnn_tui.generation import distribution
 from rnn_tui.lab import Asked, Write
-from rnn_tui.lab.answers import Frozen, write
+from rnn_tui.lab.answers.desk import Desk, Frozen, Sources
+from rnn_tui.lab.answers.reading import write
 from rnn_tui.lab.asking import AnsweringThread
 from rnn_tui.symbols import sign, width
 from rnn_tui.views import Phase, Status
@@ -103,12 +105,12 @@ async def test_what_another_network_wrote_is_not_shown() -> None:
 async def test_a_shown_probability_is_that_of_the_distribution_it_was_drawn_from() -> None:
     """By hand: the logits after the prompt, divided by the temperature, cut, made to add up to 1."""
     network, vocabulary = build(4, seed=3), Vocabulary("ab \n")
-    frozen = Frozen(network, vocabulary, None, "validation", 7, 1)
+    frozen = Frozen(network, vocabulary, {}, "validation", 7, 1)
     question = Write("abba", length=1, temperature=0.7, top_k=3, top_p=0.9, seed=5)
     asked = Asked(question)
     # As in the lab, on a thread of its own: it changes how torch computes there.
     thread = AnsweringThread()
-    thread.take(asked, write(question, asked, lambda best: frozen))
+    thread.take(asked, write(question, asked, Sources(Desk(), lambda best: frozen, lambda look: None, Path("."))))
     asked.result(timeout=60)
     thread.close(10)
     tokens, _ = vocabulary.encode("abba")

@@ -1,49 +1,17 @@
-"""What crosses from the Lab to a screen: frozen dataclasses and numpy arrays, no torch.
-
-Arrays in a view are read-only and never change after the view was handed out. Losses are
-in nats per symbol unless a name says otherwise. T is timesteps, H units, V symbols.
-"""
+"""The run, its data and its network, and the sessions of a folder."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnn_tui.config import Config
-
-Unit = Literal["nats", "bits", "perplexity"]
-UNITS: tuple[Unit, ...] = ("nats", "bits", "perplexity")
-LN2 = math.log(2.0)
-# exp of more than this is no longer a float64.
-LARGEST_EXPONENT = 709.0
-
-Array = NDArray[np.float32]
-
-
-def perplexity(nats: float) -> float:
-    """exp of the mean cost in nats: the number of equally likely symbols it is like choosing from."""
-    if math.isnan(nats):
-        return math.nan
-    return math.exp(nats) if nats < LARGEST_EXPONENT else math.inf
-
-
-def in_unit(nats: float, unit: Unit) -> float:
-    """A cost in nats as nats, as bits (nats / ln 2) or as perplexity (exp of nats)."""
-    if unit == "bits":
-        return nats / LN2
-    return perplexity(nats) if unit == "perplexity" else nats
-
-
-def frozen(array: NDArray[Any]) -> NDArray[Any]:
-    """The array, marked read-only: what crosses to a screen can't be changed there."""
-    array.flags.writeable = False
-    return array
+from rnn_tui.views.numbers import Array
+from rnn_tui.views.reading import Hold
 
 
 class Phase(StrEnum):
@@ -110,6 +78,12 @@ class Status:
     exact: bool = True
     """Whether the run is, bit for bit, the one that was saved (`approximate` otherwise)."""
     has_best: bool = False
+    held: tuple[Hold, ...] = ()
+    """What is held in readings and writings until it is released; training knows nothing of it."""
+    can_step_back: bool = False
+    """Whether weights from before the loss stopped being finite are kept."""
+    recording_version: int = 0
+    """Changes whenever a frame was added to the recording of the probe text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +114,14 @@ class Curves:
     planned: int
     best_step: int
     baselines: tuple[Baseline, ...]
+    groups: tuple[str, ...] = ()
+    """Names of the parameter groups: `embedding`, `layer 0 W_ih`, `layer 0 W_hh`, `layer 0 b`, `output`."""
+    group_norms: Array = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    """(groups, points): length of each group's gradient before clipping, mean over the steps of a point."""
+    update_ratios: Array = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    """(groups, points): length of the update over length of the weights; NaN where none was measured."""
+    norm_p90: float = math.nan
+    """90th percentile of the gradient norm over the last 1,000 steps (fewer where there are fewer)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,70 +188,6 @@ class NetworkView:
     warnings: tuple[str, ...]
     refusal: str = ""
     """Why this network can't be built here; empty where it can."""
-
-
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """What the network computed while it read a text, one timestep after another.
-
-    `layers[k]` maps a name to a (T, H) array: `h`, for an LSTM also `c, i, f, g, o`, for
-    a GRU `r, z, n`. After reading symbol t, `top_id[t]` are the likeliest next symbols
-    and `top_p[t]` their probabilities.
-    """
-
-    symbols: tuple[str, ...]
-    tokens: NDArray[np.int64]
-    layers: tuple[Mapping[str, Array], ...]
-    gates: tuple[str, ...]
-    """Names of the gates in the order of the equations; empty for a plain RNN."""
-    top_id: NDArray[np.int64]
-    top_p: Array
-    vocabulary: tuple[str, ...]
-    bits: Array
-    """(T): -log2 p(x_t | x_0 .. x_{t-1}); NaN at t = 0, which nothing predicted."""
-    next_bits: Array
-    """(T): cost of the symbol that really came after t; NaN at the last."""
-    unknown: int
-    """Symbols of the text that the vocabulary lacks; they were read as U+FFFD or left out."""
-    step: int
-    """Step of the weights."""
-    weights_version: int
-    source: str
-    """Where the text is from: `validation at 1,024`, or `your text`."""
-    offset: int
-    """Position of the first symbol in its part; 0 for a text of one's own."""
-    cell: str
-    best: bool = False
-
-    @property
-    def steps(self) -> int:
-        return len(self.symbols)
-
-    @property
-    def loss(self) -> float:
-        """Mean cost of the symbols that were predicted, nats."""
-        known = self.bits[1:]
-        return float(known.mean()) * LN2 if len(known) else math.nan
-
-
-@dataclass(frozen=True, slots=True)
-class Writing:
-    """A text while it is being written; the newest one replaces the one before."""
-
-    prompt: str
-    text: str
-    """Written after the prompt so far."""
-    probability: Array
-    """Of each written symbol when it was drawn, from the distribution that was sampled."""
-    top: tuple[tuple[tuple[str, float], ...], ...]
-    """For each written symbol the likeliest candidates at that moment."""
-    length: int
-    seed: int
-    step: int
-    done: bool
-    dropped: int = 0
-    """Symbols of the prompt that the vocabulary lacks."""
-    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,23 +1,16 @@
-"""How each question is answered, on the answering thread."""
+"""Reading texts and writing them."""
 
 from __future__ import annotations
 
-import functools
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from rnn_tui.lab.asking import Answer, Asked, LabError, LookAtData, TraceText, Write
+from rnn_tui.lab.answers.desk import Held, Sources, settle_thread
+from rnn_tui.lab.asking import Answer, Asked, LabError
+from rnn_tui.lab.questions import LookAtData, TraceText, Write
 from rnn_tui.views import Writing, frozen
-
-if TYPE_CHECKING:
-    from rnn_tui.data.vocabulary import Vocabulary
-    from rnn_tui.model.network import Network
 
 LONGEST_TRACE = 20_000
 # Symbols written between two looks at the clock, and seconds between two views of a text.
@@ -25,29 +18,7 @@ PIECE = 8
 VIEW_EVERY = 0.08
 
 
-@dataclass(frozen=True, slots=True)
-class Frozen:
-    """A copy of a model that nobody trains: float32, on the CPU, with what it reads and writes in."""
-
-    network: Network
-    vocabulary: Vocabulary
-    passages: NDArray[Any] | None
-    """The part that passages are taken from; None where the text is not at hand."""
-    part: str
-    step: int
-    weights_version: int
-
-
-@functools.cache
-def _settle_thread() -> None:
-    """One core for answers, and no 20-fold slowdown by denormals. Both settings count per thread."""
-    import torch
-
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
-
-
-def look_at_data(question: LookAtData, asked: Asked) -> Answer:
+def look_at_data(question: LookAtData, asked: Asked, sources: Sources) -> Answer:
     """Read (or find in the cache) the text that a configuration names."""
     from rnn_tui.data.text import read_corpus
 
@@ -56,29 +27,32 @@ def look_at_data(question: LookAtData, asked: Asked) -> Answer:
     return corpus.view
 
 
-def trace_text(question: TraceText, asked: Asked, model: Callable[[bool], Frozen]) -> Answer:
+def trace_text(question: TraceText, asked: Asked, sources: Sources) -> Answer:
     """Every state and gate while the frozen network reads a text."""
     asked.report(math.nan, "reading the text")
     yield None
-    _settle_thread()
-    found = model(question.best)
+    settle_thread()
+    found = sources.model(question.best)
     from rnn_tui.inspection.trace import trace, trace_view
 
-    offset, unknown = 0, 0
+    offset, unknown, part = 0, 0, ""
     if question.text is not None:
         tokens, unknown = found.vocabulary.encode(question.text[:LONGEST_TRACE])
         source = "your text"
         if not len(tokens):
             raise LabError("none of that text's symbols is in the vocabulary; type another text (i)")
     else:
-        if found.passages is None or len(found.passages) < 2:
+        part = question.part or found.part
+        ids = found.parts.get(part)
+        if ids is None or len(ids) < 2:
             raise LabError("the text it was trained on is not at hand; type one of your own (i)")
-        length = max(2, min(question.length, LONGEST_TRACE, len(found.passages)))
-        offset = max(0, min(question.offset, len(found.passages) - length))
-        tokens = np.asarray(found.passages[offset : offset + length], np.int64)
-        source = f"{found.part} at {offset:,}"
+        length = max(2, min(question.length, LONGEST_TRACE, len(ids)))
+        offset = max(0, min(question.offset, len(ids) - length))
+        tokens = np.asarray(ids[offset : offset + length], np.int64)
+        source = f"{'training' if part == 'train' else part} at {offset:,}"
+    traced = trace(found.network, tokens)
     return trace_view(
-        trace(found.network, tokens),
+        traced,
         found.vocabulary.symbols,
         cell=found.network.cell.name,
         gates=found.network.cell.gates,
@@ -88,14 +62,16 @@ def trace_text(question: TraceText, asked: Asked, model: Callable[[bool], Frozen
         source=source,
         offset=offset,
         best=question.best,
+        number=sources.desk.put(Held(found, traced, ())),
+        part=part,
     )
 
 
-def write(question: Write, asked: Asked, model: Callable[[bool], Frozen]) -> Answer:
+def write(question: Write, asked: Asked, sources: Sources) -> Answer:
     """Write on from a prompt, a few symbols at a time."""
     yield None
-    _settle_thread()
-    found = model(question.best)
+    settle_thread()
+    found = sources.model(question.best)
     from rnn_tui.generation import Writer, start_symbol
 
     tokens, dropped = found.vocabulary.encode(question.prompt)

@@ -1,0 +1,17 @@
+"""How each question is answered, on the answering thread: one function for each kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rnn_tui.lab import questions
+from rnn_tui.lab.answers import reading
+from rnn_tui.lab.answers.desk import Sources
+from rnn_tui.lab.asking import Answer, Asked
+
+ANSWERS: Mapping[type[Any], Callable[[Any, Asked, Sources], Answer]] = {
+    questions.LookAtData: reading.look_at_data,
+    questions.TraceText: reading.trace_text,
+    questions.Write: reading.write,
+}

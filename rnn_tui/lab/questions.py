@@ -1,0 +1,160 @@
+"""The questions that can be put to a Lab. They name readings by their number: `Trace.number`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rnn_tui.config import DataConfig
+from rnn_tui.views import Hold
+
+SEARCHED = 100_000
+"""Symbols of the corpus that a search reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class LookAtData:
+    """Read a text and say what is in it. Answered with a DataView; needs no network."""
+
+    data: DataConfig
+
+
+@dataclass(frozen=True, slots=True)
+class TraceText:
+    """What the network computes while it reads a text. Answered with a Trace.
+
+    `text` None: `length` symbols of the validation part from `offset` on.
+    """
+
+    text: str | None = None
+    offset: int = 0
+    length: int = 200
+    best: bool = False
+    part: str = ""
+    """`train`, `validation` or `test`; empty: validation, or what there is."""
+    holds: tuple[Hold, ...] = ()
+    """Held while it is read; the answer then holds the reading without them too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Write `length` symbols after a prompt. Answered with a Writing, which grows meanwhile."""
+
+    prompt: str = ""
+    length: int = 300
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    seed: int = 1
+    best: bool = False
+    number: int = 0
+    """Of a Trace: write on from its very h_t, with its weights; prompt and `best` are then not looked at."""
+    t: int = 0
+    """The timestep whose state it goes on from."""
+    holds: tuple[Hold, ...] = ()
+    """Held while it writes. Timesteps count on from the reading's (from 0 without one)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explain:
+    """The equations of one unit with their numbers, at every timestep. Answered with an Equation."""
+
+    number: int
+    layer: int
+    unit: int
+
+
+@dataclass(frozen=True, slots=True)
+class FindUnits:
+    """Which units tell marked text from the rest. Answered with a UnitRanking.
+
+    Either a regular expression or the name of a built-in mark.
+    """
+
+    pattern: str = ""
+    mark: str = ""
+    characters: int = SEARCHED
+    best: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FindMarks:
+    """Where a pattern or built-in mark applies in a text that was read. Answered with a Marked."""
+
+    number: int
+    pattern: str = ""
+    mark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FindState:
+    """Units that are on from timestep `first` to `last`, and where else they are. Answered with StateMatches.
+
+    On is a value of at least `threshold`.
+    """
+
+    number: int
+    layer: int
+    state: str
+    first: int
+    last: int
+    threshold: float = 0.3
+    characters: int = SEARCHED
+
+
+@dataclass(frozen=True, slots=True)
+class CountGates:
+    """How often the gates are nearly closed and nearly open. Answered with GateStatistics."""
+
+    characters: int = 20_000
+    best: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FollowGradient:
+    """The gradient of one symbol's cost back through time. Answered with a GradientFlow.
+
+    `at`: the timestep at whose output the loss stands; -1: the last that has a next symbol.
+    `truncate`: how many timesteps it may go back, the loss's own included; 0: all.
+    """
+
+    number: int
+    at: int = -1
+    truncate: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """The same gradient in RNN, GRU and LSTM of equal size. Answered with a Comparison.
+
+    `trained`: this session's network and other trained sessions of the folder; else fresh ones.
+    """
+
+    number: int
+    at: int = -1
+    trained: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFlight:
+    """The last updates, and what first was not finite. Answered with a Flight."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRecording:
+    """The probe text at all steps it was read. Answered with a Recording."""
+
+
+Question = (
+    LookAtData
+    | TraceText
+    | Write
+    | Explain
+    | FindUnits
+    | FindMarks
+    | FindState
+    | CountGates
+    | FollowGradient
+    | Compare
+    | ReadFlight
+    | ReadRecording
+)

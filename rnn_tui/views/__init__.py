@@ -1,0 +1,56 @@
+"""What crosses from the Lab to a screen: frozen dataclasses and numpy arrays, no torch.
+
+Arrays in a view are read-only and never change after the view was handed out. Losses are
+in nats per symbol unless a name says otherwise. T is timesteps, H units, V symbols.
+"""
+
+from __future__ import annotations
+
+from rnn_tui.views.equation import Contributions, Equation, Line
+from rnn_tui.views.gradients import Compared, Comparison, Flight, FlightRow, GradientFlow, LayerFlow
+from rnn_tui.views.numbers import LARGEST_EXPONENT, LN2, UNITS, Array, Unit, frozen, in_unit, perplexity
+from rnn_tui.views.reading import Hold, Trace, Writing
+from rnn_tui.views.recording import Recording
+from rnn_tui.views.run import Baseline, Curves, DataView, NetworkView, Part, Phase, Sample, SessionRow, Stage, Status
+from rnn_tui.views.units import GateShares, GateStatistics, Marked, StateMatches, StatePlace, UnitMatch, UnitRanking
+
+__all__ = [
+    "LARGEST_EXPONENT",
+    "LN2",
+    "UNITS",
+    "Array",
+    "Baseline",
+    "Compared",
+    "Comparison",
+    "Contributions",
+    "Curves",
+    "DataView",
+    "Equation",
+    "Flight",
+    "FlightRow",
+    "GateShares",
+    "GateStatistics",
+    "GradientFlow",
+    "Hold",
+    "LayerFlow",
+    "Line",
+    "Marked",
+    "NetworkView",
+    "Part",
+    "Phase",
+    "Recording",
+    "Sample",
+    "SessionRow",
+    "Stage",
+    "StateMatches",
+    "StatePlace",
+    "Status",
+    "Trace",
+    "Unit",
+    "UnitMatch",
+    "UnitRanking",
+    "Writing",
+    "frozen",
+    "in_unit",
+    "perplexity",
+]

@@ -1,0 +1,116 @@
+"""The gradient on its way back through time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy import typing
+
+Array64 = typing.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class LayerFlow:
+    """One layer's share of a gradient's way back. T is the timesteps up to the loss's own, it included."""
+
+    norms: Array64
+    """(T) float64: |dL/dh_t|; exactly 0 beyond a truncation, inf where it overflowed."""
+    cell_norms: Array64 | None
+    """(T) float64: |dL/dc_t| of an LSTM, else None."""
+    horizon: int
+    """How many timesteps back the norm is at least 1e-6 of that at the loss's own step."""
+    accumulated: Mapping[str, Array64]
+    """`W_ih`, `W_hh`, `b_ih`, `b_hh`: (T) float64, |dL/dW| summed over the timesteps t .. T - 1: what BPTT
+    has gathered once it has walked back to t."""
+    step_norms: Mapping[str, Array64]
+    """The same names, (T): what timestep t alone adds."""
+    spectral_radius: float | None
+    """Largest |eigenvalue| of W_hh; None for a cell with gates or without memory."""
+    singular_values: Array64 | None
+    """(H) float64, of W_hh, largest first; None as above."""
+    jacobian: Array64 | None
+    """(T) float64: largest singular value of dh_T/dh_t, the product of Jacobians from t to the loss's step,
+    within this layer; None as above."""
+    linear: Array64 | None
+    """(T): spectral_radius ** (T - 1 - t), what the eigenvalue alone would say; None as above."""
+
+
+@dataclass(frozen=True, slots=True)
+class GradientFlow:
+    """dL/dh_t and dL/dc_t for every earlier timestep and layer; L = -ln p(the symbol after `at`)."""
+
+    number: int
+    """Of the Trace; 0 for a text without one."""
+    at: int
+    """Timestep at whose output the loss stands."""
+    target: str
+    """The symbol whose cost L is."""
+    loss: float
+    """Nats."""
+    layers: tuple[LayerFlow, ...]
+    truncated: int
+    """How many timesteps the gradient may go back, the loss's own included; 0: all."""
+    cut: int
+    """First timestep that the gradient reaches: what lies before is exactly 0. 0: nothing is cut."""
+    step: int
+    """Step of the weights."""
+    cell: str
+    overflow: bool
+    """Whether a number on the way was not finite."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One network of a comparison."""
+
+    title: str
+    """`LSTM 2x128, this session, step 1,240` or `GRU 2x128, fresh`."""
+    cell: str
+    trained: bool
+    norms: Array64
+    """(T) of the last layer, float64."""
+    cell_norms: Array64 | None
+    horizon: int
+    loss: float
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The same text and loss through RNN, GRU and LSTM of equal size."""
+
+    number: int
+    at: int
+    networks: tuple[Compared, ...]
+    missing: tuple[str, ...]
+    """In plain words what could not be compared: `no trained GRU 2x128 here; Build makes one`."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlightRow:
+    """One update as the flight recorder keeps it."""
+
+    step: int
+    loss: float
+    """Nats."""
+    grad_norm: float
+    learning_rate: float
+    clipped: bool
+    group_norms: tuple[float, ...]
+    text: str
+    """What the first stream of the batch read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """The last updates before now, or before the loss stopped being a number; oldest first."""
+
+    groups: tuple[str, ...]
+    rows: tuple[FlightRow, ...]
+    first_bad: str
+    """The first tensor that was not finite, by name: `gradient of layers.0.weight_hh_l0`; empty: none was."""
+    bad_step: int
+    """Number of the update that was not made; -1: none."""
+    back_step: int
+    """Step of the weights that one key brings back; -1: none are kept."""
