@@ -107,6 +107,10 @@ ACTIONS: tuple[Action, ...] = (
     Action("inspect.write_on", ("g",), "inspect", "write on", "Let the model write on from the text up to the cursor."),
     Action("inspect.reread", ("r",), "inspect", "reread", "Read the text again, with the newest weights.", bar=7),
     Action("inspect.follow", ("F",), "inspect", "follow", "Read again by itself while the training goes on."),
+    Action("inspect.scrub_back", ("comma",), "inspect", "training time",
+           "Back in training time: the probe text as an earlier step read it.", pair="inspect.scrub_on"),
+    Action("inspect.scrub_on", ("full_stop",), "inspect", "training time",
+           "On in training time; the timestep stays."),
     # Generate
     Action("generate.prompt", ("i",), "generate", "prompt", "Type what the model shall go on from.", bar=3),
     Action("generate.up", ("up",), "generate", "option", "Go to the option above.", bar=4, pair="generate.down"),

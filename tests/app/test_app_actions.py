@@ -16,7 +16,7 @@ EVERYWHERE = "1 2 3 5 6 alt+1 alt+2 alt+3 alt+5 alt+6 space tab z y : ctrl+p ? w
 OF_PANE = {
     "build": "up down left right enter p P u",
     "train": "s < > + - v V l b R up down",
-    "inspect": "left right h l H L home end up down j k pageup pagedown [ ] v V i ( ) # S g r F",
+    "inspect": "left right h l H L home end up down j k pageup pagedown [ ] v V i ( ) # S g r F , .",
     "generate": "i up down left right enter v r",
     "sessions": "up down enter n a e d",
 }

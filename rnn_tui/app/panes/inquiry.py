@@ -10,6 +10,7 @@ from rnn_tui.app.widgets.field import LONGEST
 from rnn_tui.lab import Asked, Lab, TraceText
 from rnn_tui.views import DataView, Phase, Status, Trace
 
+PARTS = ("train", "validation", "test")
 PASSAGE = 200
 """Symbols of a passage of the validation part."""
 FOLLOW_EVERY = 1.0
@@ -36,6 +37,8 @@ class Inquiry:
         """A text of the person's own; None: a passage of the validation part."""
         self.passage = 0
         """Where the passage begins."""
+        self.part = ""
+        """The part that it is of; empty: validation."""
         self.follows = False
         """Whether the text is read again by itself when the weights change."""
         self.trouble = ""
@@ -44,8 +47,8 @@ class Inquiry:
         """Whether the question under way is about another text than the one that was read last."""
         self.rest = FOLLOW_EVERY
         """Seconds from one question to the next while it follows."""
-        self._read: tuple[str | None, int] = (None, 0)
-        """Text and passage that were read last."""
+        self._read: tuple[str | None, int, str] = (None, 0, "")
+        """Text, passage and part that were read last."""
         self._asked: Asked | None = None
         self._since = -math.inf
         self._network: tuple[str, str] | None = None
@@ -82,7 +85,9 @@ class Inquiry:
         self.another = another
         self.trouble = ""
         self._since = time.monotonic()
-        self._asked = lab.ask(TraceText(text=self.text, offset=self.passage, length=PASSAGE))
+        self._asked = lab.ask(
+            TraceText(text=self.text, offset=self.passage, length=PASSAGE, part=self.part, holds=lab.status.held)
+        )
 
     def due(self, trace: Trace | None, status: Status, plot_period: float) -> bool:
         """Whether it is time to ask of itself: nothing was read yet, or it follows and the weights have changed."""
@@ -108,12 +113,12 @@ class Inquiry:
             return None
         if self.text is None:
             self.passage = trace.offset
-        self._read = self.text, self.passage
+        self._read = self.text, self.passage, self.part
         return trace
 
     def go_back(self) -> None:
         """Another text can't be had: it is the one before again."""
-        self.text, self.passage = self._read
+        self.text, self.passage, self.part = self._read
 
     def stop(self) -> bool:
         """Take the question back; False if there is none."""
@@ -130,24 +135,25 @@ class Inquiry:
             self._asked.cancel()
             self._asked = None
         self.trouble = ""
-        self.passage = 0
+        self.passage, self.part = 0, ""
 
     def turn(self, by: int, data: DataView | None) -> str:
         """Another passage of the validation part; why there is none further on, else empty."""
         if self.text is not None:
             self.text = None
             return ""
-        length = next((part.length for part in data.parts if part.name == "validation"), 0) if data else 0
+        of = self.part or "validation"
+        length = next((part.length for part in data.parts if part.name == of), 0) if data else 0
         last = max(0, length - PASSAGE) if length else 2**40
         to = min(max(0, self.passage + by * PASSAGE), last)
         if to == self.passage:
-            return "this is the first passage of the validation part" if by < 0 else "this is its last passage"
+            return f"this is the first passage of the {of} part" if by < 0 else "this is its last passage"
         self.passage = to
         return ""
 
     def state(self) -> dict[str, Any]:
         """What is kept with the session."""
-        return {"text": self.text, "offset": self.passage}
+        return {"text": self.text, "offset": self.passage, "part": self.part}
 
     def restore(self, state: dict[str, Any], status: Status) -> None:
         """Take back what `state` gave, for the network of a status; from a file, so anything may be in it."""
@@ -155,4 +161,5 @@ class Inquiry:
         self.forget()
         self.text = text[:LONGEST] if isinstance(text, str) and text else None
         self.passage = offset if isinstance(offset, int) and not isinstance(offset, bool) and 0 <= offset < 2**40 else 0
+        self.part = str(state.get("part")) if state.get("part") in PARTS else ""
         self._network = network_of(status)

@@ -10,10 +10,12 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 
 from rnn_tui.app.actions import BY_ID, sign_of
+from rnn_tui.app.panes import inspect_layout as layout
 from rnn_tui.app.panes import inspect_view as view
 from rnn_tui.app.panes.generate import GeneratePane
-from rnn_tui.app.panes.inquiry import FOLLOW_EVERY, Inquiry, has_network
-from rnn_tui.app.panes.reading_pane import ReadingPane
+from rnn_tui.app.panes.inquiry import FOLLOW_EVERY, has_network
+from rnn_tui.app.panes.lenses import LENSES
+from rnn_tui.app.panes.looking_pane import LookingPane
 from rnn_tui.app.panes.words import INSPECT_HELP
 from rnn_tui.app.widgets.bars import Bars
 from rnn_tui.app.widgets.field import LONGEST, Field
@@ -37,7 +39,7 @@ MOVES = frozenset(
 """What may be typed before there is a text to move in."""
 
 
-class InspectPane(ReadingPane):
+class InspectPane(LookingPane):
     """The states of the network over a text. It draws a Trace; moving in it asks nothing of the model."""
 
     PANE: ClassVar[str] = "inspect"
@@ -54,7 +56,6 @@ class InspectPane(ReadingPane):
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
-        self.inquiry = Inquiry()
         self._now = (0, -math.inf)
         self._followed = False
         self._shown_at = -math.inf
@@ -70,12 +71,13 @@ class InspectPane(ReadingPane):
         self._next = Bars()
         self._facts = Painted()
         self._detail = Horizontal(self._values, self._next, self._facts)
+        self._view = Painted()
         self._few = Painted()
         self._message = Painted()
 
     def compose(self) -> ComposeResult:
         yield from (self._header, self._strip, self._own, self._hint, self._cost, self._units, self._over_time)
-        yield from (self._legend, self._detail, self._few, self._message)
+        yield from (self._legend, self._view, self._line, self._detail, self._few, self._message)
 
     def on_mount(self) -> None:
         self._arrange()
@@ -111,6 +113,8 @@ class InspectPane(ReadingPane):
         another, was_there = self.inquiry.meet(status)
         if another:
             self.inquiry.forget()
+            self.scrub.forget()
+            self.close_lens()
             self.reading.leave()
             self._dirty = True
             if was_there:
@@ -118,13 +122,20 @@ class InspectPane(ReadingPane):
         self._collect(status)
         if not self.may_come:
             self.forget_typed()
-        if self.inquiry.due(self.trace, status, self.host.plot_period):
-            self._ask()
+        self._collect_frame()
+        if not self.scrub.on:
+            trace = self.trace
+            other = trace is not None and trace.holds != status.held and not self.inquiry.trouble
+            if self.inquiry.due(trace, status, self.host.plot_period) or (other and not self.inquiry.under_way):
+                self._ask()
+        if self.lens is not None and self.trace is not None and self.lens.tick(status):
+            self._dirty = True
         now = time.monotonic()
         if status.step != self._now[0] and now - self._now[1] >= NOW_EVERY:
             self._now = (status.step, now)
             self._dirty = True
-        if self.stale or self.inquiry.late:
+        late = self.inquiry.late or self.scrub.asking.late or (self.lens is not None and self.lens.asking.late)
+        if self.stale or late:
             self.draw()
         elif self.editing:
             self._draw_hint()
@@ -150,9 +161,16 @@ class InspectPane(ReadingPane):
                     self.host.say(inquiry.trouble, error=True)
                     inquiry.trouble = ""
             return
-        if inquiry.another:
+        another = inquiry.another
+        self._leave_recording()
+        if another:
             self.reading.leave()
         self.reading.take(trace, keep_order=before is not None)
+        if another and self._land >= 0:
+            self.reading.go(self._land)
+        self._land = -1
+        if self.lens is not None:
+            self.lens.took(trace, another)
         self._followed = inquiry.follows and before is not None
         self._now = (status.step, time.monotonic())
         self.make_typed()
@@ -169,51 +187,48 @@ class InspectPane(ReadingPane):
     @property
     def compact(self) -> bool:
         """Too small for more than text, units and two lines."""
-        return self.size.height < 14 or self.size.width < 60
+        return layout.compact(*self.size)
+
+    def _rows(self) -> layout.Rows:
+        width, height = self.size
+        typing = self._own.open
+        if self.lens is not None and self.trace is not None:
+            room = max(height - 3, 1)
+            return layout.with_lens(height, self.lens.rows(room, width), typing, self._line.open)
+        reading = self.reading
+        return layout.without_lens(
+            width, height, max(len(reading.names), 1), reading.single, reading.units, typing, self.trace is not None
+        )
 
     def _arrange(self) -> bool:
         """Give every widget its rows; True if that changes the layout."""
-        width, height = self.size
-        if not height:
+        if not self.size.height:
             return False
         changed = False
-        there = self.trace is not None
-        typing = self._own.open
-        tall = height >= 22 and not self.compact
-        names = max(len(self.reading.names), 1)
-        airy = height >= 30
-        detail = 0 if self.compact else 8 if airy else 6
-        few = (2 if height >= 8 else int(height >= 5)) if self.compact else 0
-        cost = int(height >= 9)
-        legend = int(not self.compact)
-        units = max(height - 3 - cost - legend - detail - few, 0)
-        gates = 0
-        if names > 1 and not self.reading.single and (tall or units - self.reading.units >= names):
-            # On a tall screen, or where so few units leave room.
-            gates = names + airy
-        units -= gates
-        for widget, rows, on in (
-            (self._strip, 2, there and not typing),
-            (self._own, 1, typing),
-            (self._hint, 1, typing),
-            (self._cost, cost, there),
-            (self._units, units, there),
-            (self._over_time, gates, there),
-            (self._legend, legend, there),
-            (self._detail, detail, there),
-            (self._few, few, there),
-            (self._message, max(height - 3, 1), not there),
+        rows = self._rows()
+        self._over_time.set_class(rows.airy, "gap")
+        for widget, count in (
+            (self._strip, rows.strip),
+            (self._own, rows.own),
+            (self._hint, rows.hint),
+            (self._cost, rows.cost),
+            (self._units, rows.units),
+            (self._over_time, rows.over_time),
+            (self._legend, rows.legend),
+            (self._view, rows.lens),
+            (self._line, rows.line),
+            (self._detail, rows.detail),
+            (self._few, rows.few),
+            (self._message, rows.message),
         ):
-            on = on and rows > 0
-            if widget.display != on:
-                widget.display = on
+            if widget.display != (count > 0):
+                widget.display = count > 0
                 changed = True
-            widget.set_class(widget is self._over_time and airy, "gap")
             found = widget.styles.height
-            if on and (found is None or found.value != rows):
-                widget.styles.height = rows
+            if count and (found is None or found.value != count):
+                widget.styles.height = count
                 changed = True
-        self._facts.display = width >= 110
+        self._facts.display = self.size.width >= 110
         return changed
 
     # Drawing.
@@ -233,7 +248,12 @@ class InspectPane(ReadingPane):
             self.call_after_refresh(self.draw)
         reading, inquiry, width = self.reading, self.inquiry, self.size.width
         weights = view.weights_told(reading.trace, self._now[0], self.lab.status, inquiry.follows)
-        self._header.paint([view.header(reading, weights, inquiry.doing, width, self.compact)])
+        doing, lens = inquiry.doing or self.scrub.asking.doing, self.lens
+        if lens is not None:
+            doing = doing or lens.asking.doing
+        title = lens.header() if lens is not None else ""
+        told = self.scrub.told or weights
+        self._header.paint([view.header(reading, told, doing, width, self.compact, title)])
         self._draw_hint()
         if reading.trace is None:
             self._message.paint(view.message(self.lab.status, inquiry.trouble, inquiry.under_way, width))
@@ -254,10 +274,12 @@ class InspectPane(ReadingPane):
         room = max(width - GUTTER, 1)
         reading.start = reading.columns.window(reading.start, reading.cursor, room)
         end = reading.columns.end(reading.start, room)
+        lens = self.lens
         if not self._own.open:
-            self._strip.show(
-                reading.columns, reading.start, reading.cursor, view.text_styles(reading, reading.start, end)
-            )
+            styles = lens.styles(reading.start, end) if lens is not None else None
+            if styles is None:
+                styles = view.text_styles(reading, reading.start, end)
+            self._strip.show(reading.columns, reading.start, reading.cursor, styles)
         ascii_only = self.host.ascii_only
         looks = {"coloured": self.coloured, "ascii_only": ascii_only}
         self._cost.show([view.cost_row(reading)], reading.columns, reading.start, **looks)
@@ -266,6 +288,9 @@ class InspectPane(ReadingPane):
             self._over_time.show(reading.rows_of(reading.unit), reading.columns, reading.start, **looks)
         if self._legend.display:
             self._legend.paint([view.legend_line(reading, width, **looks)])
+        if lens is not None:
+            self._view.paint(lens.lines(width, max(self._view.size.height, 1)))
+            return
         if self.compact:
             self._few.paint(view.few_lines(reading, width))
             return
@@ -281,8 +306,15 @@ class InspectPane(ReadingPane):
     # What a person does.
 
     def allows(self, action: str) -> bool:
+        if action in LENSES or (self.lens is not None and self.lens.allows(action) is not None):
+            mine = self.lens.allows(action) if self.lens is not None else None
+            if mine is not None:
+                return mine
+            return not self.awaits and not self.scrub.on
         if not super().allows(action):
             return False
+        if action in ("scrub_back", "scrub_on"):
+            return self.has_network and not self.awaits
         if action in ("text", "earlier", "later", "reread", "follow"):
             return self.has_network
         if action in MOVES and not self.inquiry.trouble:
@@ -290,14 +322,14 @@ class InspectPane(ReadingPane):
         return not self.awaits
 
     def key_hint(self) -> list[tuple[str, str]] | None:
+        if self.lens is not None and not self.editing:
+            mine = self.lens.key_hint()
+            if mine is not None:
+                return mine
         if self.trace is None and not self.editing and self.lab.status.phase is Phase.EMPTY:
             # Moves are possible for a moment; the key bar does not say so and take it back.
             return [(sign_of(BY_ID["run"].keys[0]), "train")]
         return super().key_hint()
-
-    def _changed(self) -> None:
-        self._dirty = True
-        self.draw()
 
     def do_text(self) -> None:
         self.open_field(self._own, self.inquiry.text or "")
@@ -305,6 +337,12 @@ class InspectPane(ReadingPane):
         self._changed()
 
     def accept(self) -> None:
+        if self.field is self._line and self.lens is not None:
+            wrong = self.lens.accept(self._line.value)
+            if wrong:
+                self.host.say(wrong, error=True)
+            self._changed()
+            return
         text = self._own.value
         self.close_field()
         self._read_own(text)
@@ -319,6 +357,14 @@ class InspectPane(ReadingPane):
                 self.inquiry.go_back()
             self._dirty = True
             return True
+        if self.lens is not None:
+            if not self.lens.escape():
+                self.close_lens()
+            self._changed()
+            return True
+        if self.scrub.asking.cancel() or self._leave_recording():
+            self._changed()
+            return True
         return False
 
     def pasted(self, text: str) -> bool:
@@ -332,6 +378,7 @@ class InspectPane(ReadingPane):
     def _read_own(self, text: str) -> None:
         """A text of one's own, whole; an empty one gives the passage back."""
         self.inquiry.text = text or None
+        self.inquiry.part = ""
         self._ask(another=True)
         self._changed()
 
@@ -367,6 +414,9 @@ class InspectPane(ReadingPane):
             self.host.go("generate")
 
     def copy_text(self) -> str:
+        own = self.lens.copy_text() if self.lens is not None else ""
+        if own:
+            return own
         return view.as_text(self.reading)
 
     def help_values(self) -> dict[str, str]:
@@ -388,6 +438,9 @@ class InspectPane(ReadingPane):
 
     def restore(self, state: dict[str, Any]) -> None:
         self.inquiry.restore(state, self.lab.status)
+        self.scrub.forget()
+        self.close_lens()
+        self._live = None
         self.reading.leave()
         self.reading.restore(state)
         self._dirty = True

@@ -54,8 +54,8 @@ def weights_told(trace: Trace | None, now: int, status: Status, follows: bool) -
     return told + (", follows" if follows else "")
 
 
-def header(reading: Reading, weights: str, doing: str, width: int, compact: bool) -> Spans:
-    """Timestep, layer, value, order, and of which step the weights are."""
+def header(reading: Reading, weights: str, doing: str, width: int, compact: bool, title: str = "") -> Spans:
+    """Timestep, layer, value, order, and of which step the weights are; `title` in the place of value and order."""
     trace = reading.trace
     if trace is None:
         return ((f" {fit(clean_line(doing), width - 1)}", "quiet"),) if doing else ()
@@ -68,6 +68,8 @@ def header(reading: Reading, weights: str, doing: str, width: int, compact: bool
     order = SORT_WORDS[reading.sort] + (f" at t {reading.sorted_at}" if reading.sort == "size" else "")
     units = f"all of unit {reading.unit}" if reading.single else f"{reading.value}, {reading.units} units {order}"
     brief = f"unit {reading.unit}" if reading.single else f"{reading.value} {order}"
+    if title:
+        units = brief = title
     # What moves with every key comes first, in a width of its own: little is sent.
     of = f" of {trace.steps}".ljust(len(f" of {trace.steps}") + digits - len(str(reading.cursor)))
     time: Spans = ((f" t {reading.cursor}", "mark"), (of, "mark"))
