@@ -1,0 +1,94 @@
+"""The same text and loss through RNN, GRU and LSTM of equal size."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rnn_tui.config import ModelConfig
+from rnn_tui.inspection.gradients import cross_entropy, place
+from rnn_tui.inspection.replay import Working, finish, horizon, norms_of, replay_steps
+from rnn_tui.model.initial import fill
+from rnn_tui.model.network import Network
+from rnn_tui.views import Compared, frozen
+
+CELLS = ("rnn", "gru", "lstm")
+SEED = 1
+
+
+def fresh(model: ModelConfig, vocabulary: int, cell: str, seed: int = SEED) -> Network:
+    """A network of that size with that cell (a plain RNN with tanh) and first weights, which always are the same."""
+    network = Network(model.model_copy(update={"cell": cell, "nonlinearity": "tanh"}), vocabulary)
+    fill(network, network.model, torch.Generator().manual_seed(seed))
+    return network.eval().requires_grad_(False)
+
+
+def compare_fresh(
+    model: ModelConfig,
+    vocabulary: int,
+    tokens: Tensor | NDArray[Any] | Sequence[int],
+    *,
+    at: int = -1,
+    seed: int = SEED,
+    cells: Sequence[str] = CELLS,
+    working: Working | None = None,
+) -> tuple[Compared, ...]:
+    """RNN, GRU and LSTM as `model` sizes and initialises them, untrained, over the same text (T).
+
+    `vocabulary` is the number of symbols; `at`, `working` and what is raised as in `flow`.
+    """
+    return finish(compare_fresh_steps(model, vocabulary, tokens, at=at, seed=seed, cells=cells), working)
+
+
+def compare_fresh_steps(
+    model: ModelConfig,
+    vocabulary: int,
+    tokens: Tensor | NDArray[Any] | Sequence[int],
+    *,
+    at: int = -1,
+    seed: int = SEED,
+    cells: Sequence[str] = CELLS,
+) -> Generator[float, None, tuple[Compared, ...]]:
+    """`compare_fresh` as a generator that yields the share that is done."""
+    found = []
+    for k, cell in enumerate(cells):
+        network = fresh(model, vocabulary, cell, seed)
+        work = compared_steps(network, tokens, at=at, title=f"{title(network)}, fresh", trained=False)
+        while True:
+            try:
+                share = next(work)
+            except StopIteration as finished:
+                found.append(finished.value)
+                break
+            yield (k + share) / len(cells)
+    return tuple(found)
+
+
+def compared_steps(
+    network: Network, tokens: Tensor | NDArray[Any] | Sequence[int], *, at: int, title: str, trained: bool
+) -> Generator[float, None, Compared]:
+    """One network's share of a comparison: its last layer. Yields the share that is done. Raises ValueError."""
+    ids = np.asarray(tokens, np.int64)
+    at = place(ids, at)
+    replayed = yield from replay_steps(network, ids, cross_entropy(network, int(ids[at + 1])), at=at, gather=False)
+    gradients = replayed.layers[-1].gradients
+    norms = norms_of(gradients["h"])
+    return Compared(
+        title=title,
+        cell=network.cell.name,
+        trained=trained,
+        norms=frozen(norms),
+        cell_norms=frozen(norms_of(gradients["c"])) if "c" in gradients else None,
+        horizon=horizon(norms),
+        loss=replayed.loss,
+    )
+
+
+def title(network: Network) -> str:
+    """`GRU 2x128`."""
+    return f"{network.cell.title} {network.model.layers}x{network.model.hidden_size}"

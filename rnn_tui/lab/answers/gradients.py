@@ -1,0 +1,159 @@
+"""Following a gradient back through time, and the same through other cells."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from rnn_tui.lab.answers.desk import Held, Sources, settle_thread
+from rnn_tui.lab.asking import Answer, Asked, LabError
+from rnn_tui.lab.questions import Compare, FollowGradient
+from rnn_tui.model.shapes import size
+from rnn_tui.views import Comparison
+
+if TYPE_CHECKING:
+    from rnn_tui.model.network import Network
+    from rnn_tui.session import SessionFile
+
+# A replay may take this share of the memory that is free.
+SHARE_OF_FREE = 0.5
+CELL_WORDS = {"rnn": "RNN", "gru": "GRU", "lstm": "LSTM"}
+
+
+def follow_gradient(question: FollowGradient, asked: Asked, sources: Sources) -> Answer:
+    """dL/dh_t and dL/dc_t of a reading's own weights and text, for the loss after one timestep."""
+    yield None
+    settle_thread()
+    from rnn_tui.inspection.gradients import flow_steps
+
+    held = _free(sources.desk.get(question.number))
+    found, tokens = held.frozen, held.traced.tokens
+    at = min(question.at, len(tokens) - 2) if question.at >= 0 else len(tokens) - 2
+    _check_memory(found.network, at + 1, question.truncate)
+    try:
+        steps = flow_steps(
+            found.network, tokens, found.vocabulary.symbols, at=question.at, truncate=question.truncate,
+            number=question.number, step=found.step,
+        )  # fmt: skip
+        return (yield from _reported(steps, asked, "following the gradient back"))
+    except ValueError as error:
+        raise LabError(str(error)) from None
+
+
+def compare(question: Compare, asked: Asked, sources: Sources) -> Answer:
+    """The last layer's gradient in RNN, GRU and LSTM of the size of a reading's network, on its text."""
+    yield None
+    settle_thread()
+    from rnn_tui.inspection.comparison import compare_fresh_steps
+
+    held = _free(sources.desk.get(question.number))
+    found, tokens = held.frozen, held.traced.tokens
+    at = question.at if question.at >= 0 else len(tokens) - 2
+    _check_memory(found.network, at + 1, 0)
+    missing: tuple[str, ...] = ()
+    try:
+        if question.trained:
+            networks, missing = yield from _trained(held, at, asked, sources)
+        else:
+            steps = compare_fresh_steps(found.network.model, len(found.vocabulary), tokens, at=at)
+            networks = yield from _reported(steps, asked, "following it through fresh networks")
+    except ValueError as error:
+        raise LabError(str(error)) from None
+    return Comparison(number=question.number, at=at, networks=networks, missing=missing)
+
+
+def _free(held: Held) -> Held:
+    if held.holds:
+        raise LabError("values are held; release them (x) to follow the gradient")
+    return held
+
+
+def _check_memory(network: Network, timesteps: int, truncate: int) -> None:
+    from rnn_tui.inspection.replay import bytes_needed
+
+    needed, free = bytes_needed(network, timesteps, truncate), psutil.virtual_memory().available
+    if needed > SHARE_OF_FREE * free:
+        raise LabError(
+            f"following the gradient over {timesteps:,} timesteps needs {size(needed)}, {size(free)} are free; "
+            "put the loss on an earlier symbol"
+        )
+
+
+def _reported(
+    work: Generator[float, None, Any], asked: Asked, doing: str, first: float = 0.0, part: float = 1.0
+) -> Answer:
+    """Work in pieces: between two of them other questions get their turn, and this one can be taken back."""
+    asked.report(first, doing)
+    while True:
+        try:
+            share = next(work)
+        except StopIteration as finished:
+            return finished.value
+        asked.report(first + part * share, doing)
+        yield None
+
+
+def _trained(held: Held, at: int, asked: Asked, sources: Sources) -> Answer:
+    """This reading's network, and for each other cell the newest session of equal size and symbols."""
+    from rnn_tui.inspection.comparison import CELLS, compared_steps
+
+    found = held.frozen
+    others = [cell for cell in CELLS if cell != found.network.cell.name]
+    networks, missing = [], []
+    doing = "following it through trained networks"
+    own = compared_steps(
+        found.network, held.traced.tokens, at=at, trained=True,
+        title=f"{found.title}, this session, step {found.step:,}",
+    )  # fmt: skip
+    part = 1 / (1 + len(others))
+    networks.append((yield from _reported(own, asked, doing, 0.0, part)))
+    model = found.network.model
+    for k, cell in enumerate(others, start=1):
+        asked.report(k * part, "looking for sessions of equal size")
+        yield None
+        peer = yield from _newest(cell, held, sources)
+        named = f"{CELL_WORDS[cell]} {model.layers}x{model.hidden_size}"
+        if peer is None:
+            missing.append(f"no trained {named} with these symbols here; Build makes one")
+            continue
+        name, file = peer
+        step = file.progress["step"]
+        steps = compared_steps(
+            _network(file), held.traced.tokens, at=at, trained=True, title=f"{named}, {name}, step {step:,}"
+        )  # fmt: skip
+        networks.append((yield from _reported(steps, asked, doing, k * part, part)))
+    return tuple(networks), tuple(missing)
+
+
+def _newest(cell: str, held: Held, sources: Sources) -> Answer:
+    """Name and contents of the newest session that has learned with this cell, or None."""
+    from rnn_tui import session
+
+    model, symbols = held.frozen.network.model, held.frozen.vocabulary.symbols
+    for row in session.list_sessions(sources.folder):
+        if row.fault or row.config is None or row.step < 1:
+            continue
+        other = row.config.model
+        if (other.cell, other.layers, other.hidden_size) != (cell, model.layers, model.hidden_size):
+            continue
+        yield None
+        try:
+            file = session.load_or_previous(session.path_of(sources.folder, row.name))
+        except session.SessionError:
+            continue
+        if file.symbols == symbols:
+            return row.name, file
+    return None
+
+
+def _network(file: SessionFile) -> Network:
+    import torch
+
+    from rnn_tui.model.network import Network, load_weights
+
+    network = Network(file.config.model, len(file.symbols))
+    values = {name.removeprefix("model."): array for name, array in file.tensors.items() if name.startswith("model.")}
+    load_weights(network, {name: torch.from_numpy(array) for name, array in values.items()})
+    return network.eval().requires_grad_(False)
