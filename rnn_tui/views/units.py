@@ -10,6 +10,21 @@ from numpy.typing import NDArray
 
 from rnn_tui.views.numbers import Array
 
+MARKS: Mapping[str, str] = {
+    "quotes": "inside quotes: from an opening one to before its closing one",
+    "strings": "inside '...' or \"...\" that ends on its line",
+    "brackets": "inside brackets: ( [ {",
+    "depth": "how many brackets are open",
+    "column": "position in the line, 0 at the line feed",
+    "word-start": "the first letter or digit of a word",
+    "capital": "a letter in upper case",
+    "digit": "a digit",
+    "line-end": "the last symbol before a line feed",
+}
+"""The built-in marks: name, and what it marks."""
+GRADED = frozenset(("depth", "column"))
+"""Marks that have more grades than 0 and 1."""
+
 
 @dataclass(frozen=True, slots=True)
 class UnitMatch:
