@@ -11,7 +11,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from rnn_tui.model.holding import Holding
 from rnn_tui.model.network import Network, State
+from rnn_tui.views import Hold
 
 # A prompt is read in pieces of this many symbols, so that memory does not grow with it.
 PIECE = 1024
@@ -40,21 +42,25 @@ class Writer(Iterator[Drawn]):
     """Writes without end: `next(writer)` draws a symbol, which the network then reads.
 
     The prompt is read from h_0, or from `state` (of batch 1); where it is empty, `start` is
-    read in its place. The network's weights must not change while it writes. Draws come
+    read in its place; where it is None nothing is, and the first symbol is drawn from what
+    `state` itself expects. The network's weights must not change while it writes. Draws come
     from a generator of its own: the same seed gives the same text. Memory does not grow
     with what is written.
 
     temperature  divides the logits; 0 takes the likeliest symbol, always
     top_k        only the k likeliest symbols are drawn from (0: all)
     top_p        only the likeliest symbols that together reach this probability, after top_k
+    holds        values held while it reads, its own symbols included
+    first        the timestep of the first symbol that it reads, by which the holds count
 
-    Raises ValueError if an option is out of its range or the network's output is not finite.
+    Raises ValueError if an option is out of its range, the network hasn't what is to be held,
+    there is neither prompt nor state, or the network's output is not finite.
     """
 
     def __init__(
         self,
         network: Network,
-        prompt: Sequence[int] | NDArray[Any] = (),
+        prompt: Sequence[int] | NDArray[Any] | None = (),
         *,
         temperature: float = 1.0,
         top_k: int = 0,
@@ -63,6 +69,8 @@ class Writer(Iterator[Drawn]):
         start: int = 0,
         state: State | None = None,
         candidates: int = 5,
+        holds: Sequence[Hold] = (),
+        first: int = 0,
     ) -> None:
         check(temperature, top_k, top_p)
         self._temperature, self._top_k, self._top_p = temperature, top_k, top_p
@@ -71,8 +79,14 @@ class Writer(Iterator[Drawn]):
         self._network, self._cell = network, network.cell
         self._weights = [network.layer_weights(k) for k in range(len(network.layers))]
         self._device = network.output.bias.device.type
+        self._holding, self._t = Holding(network.model, holds), first
         self._unread: int | None = None
-        self._read_prompt(np.asarray(prompt if len(prompt) else [start], dtype=np.int64), state)
+        if prompt is None:
+            if state is None:
+                raise ValueError("there is nothing to write on from: neither a prompt nor a state")
+            self._state = _vectors(state)
+        else:
+            self._read_prompt(np.asarray(prompt if len(prompt) else [start], dtype=np.int64), state)
 
     def __iter__(self) -> Self:
         return self
@@ -92,12 +106,19 @@ class Writer(Iterator[Drawn]):
     @torch.no_grad()
     def _read_prompt(self, prompt: NDArray[np.int64], state: State | None) -> None:
         network = self._network
+        if self._holding:
+            self._state = _vectors(network.initial(1) if state is None else state)
+            with torch.autocast(self._device, enabled=False):
+                for token in prompt.tolist():
+                    self._step(token)
+            return
         tokens = torch.from_numpy(prompt).to(network.output.bias.device).unsqueeze(1)
         with torch.autocast(self._device, enabled=False):
             for first in range(0, len(tokens), PIECE):
                 _, state = network.hidden(tokens[first : first + PIECE], state)
         assert state is not None
-        self._state = [tuple(part.squeeze(0) for part in layer) for layer in state]
+        self._state = _vectors(state)
+        self._t += len(prompt)
 
     def _step(self, token: int) -> None:
         """The equations themselves, on vectors: a fused module's call costs more than one step of it."""
@@ -110,10 +131,9 @@ class Writer(Iterator[Drawn]):
         for k, weights in enumerate(self._weights):
             if k:
                 a = cell.drive(self._state[k - 1][0], weights)
-            previous = self._state[k]
-            gates = cell.drive_to_gates(a, cell.past(previous[0], weights))
-            states = cell.gates_to_states(gates, previous)
+            _, states = self._holding.step(k, self._t, a, self._state[k], weights)
             self._state[k] = tuple(states[name] for name in cell.states)
+        self._t += 1
 
     def _logits(self) -> NDArray[np.float64]:
         output = self._network.output
@@ -129,6 +149,10 @@ class Writer(Iterator[Drawn]):
             sums = p.cumsum()
             at = min(int(sums.searchsorted(u * sums[-1], side="right")), len(ids) - 1)
         return Drawn(int(ids[at]), float(p[at]), _likeliest(ids, p, self._candidates))
+
+
+def _vectors(state: State) -> State:
+    return [tuple(part.squeeze(0) for part in layer) for layer in state]
 
 
 def check(temperature: float, top_k: int, top_p: float) -> None:

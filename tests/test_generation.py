@@ -13,7 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnn_tui.generation import Drawn, Writer, distribution, start_symbol
+from rnn_tui.inspection.trace import state_at, trace
 from rnn_tui.model.network import Network, load_weights, weights
+from rnn_tui.views import Hold
 from tests.networks import CELL_NAMES, build, tokens
 
 
@@ -166,3 +168,36 @@ def test_dropout_and_autocast_do_not_reach_the_writer() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         drawn = write(dropping)
     assert drawn == write(plain)
+
+
+@pytest.mark.parametrize("cell", CELL_NAMES)
+def test_writing_on_from_a_state_is_writing_on_from_its_prompt(cell: str) -> None:
+    network = build(cell=cell, double=True, initial_state="learned")
+    prompt = tokens(25)
+    expected = write(network, prompt.numpy(), seed=6)
+    state = state_at(trace(network, prompt), network, 24)
+    kept = [tuple(part.clone() for part in layer) for layer in state]
+    drawn = write(network, None, state=state, seed=6)
+    assert ids(drawn) == ids(expected)
+    assert [d.probability for d in drawn] == pytest.approx([d.probability for d in expected], rel=1e-9)
+    assert all(torch.equal(a, b) for x, y in zip(state, kept, strict=True) for a, b in zip(x, y, strict=True))
+    # An empty prompt still reads the start symbol.
+    assert write(network, (), state=state, seed=6)[0].top != drawn[0].top
+    with pytest.raises(ValueError, match="neither a prompt nor a state"):
+        Writer(network, None)
+
+
+def test_timesteps_of_what_is_held_count_on_from_the_first() -> None:
+    network, prompt = build(double=True), tokens(10)
+    hold = Hold(1, "h", -1, 0.0, 14, 14)
+    drawn = write(network, prompt.numpy(), holds=(hold,), seed=2)
+    free = write(network, prompt.numpy(), seed=2)
+    # The symbol at timestep 14 is the fifth that it writes: what comes after it is drawn from the readout's bias.
+    assert ids(drawn[:5]) == ids(free[:5])
+    assert [d.probability for d in drawn[:5]] == pytest.approx([d.probability for d in free[:5]], rel=1e-9)
+    bias = network.output.bias.detach().softmax(0)
+    assert drawn[5].probability == pytest.approx(float(bias[drawn[5].token]), rel=1e-9)
+    with torch.no_grad():
+        _, state = network(prompt[:6].unsqueeze(1))
+    again = write(network, prompt[6:].numpy(), state=state, holds=(hold,), first=6, seed=2)
+    assert ids(again) == ids(drawn)

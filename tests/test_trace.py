@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from rnn_tui.inspection.trace import trace, trace_view
+from rnn_tui.inspection.trace import state_at, trace, trace_bytes, trace_view, tracing
 from rnn_tui.model.network import Network
+from rnn_tui.views import Hold, Trace
 from tests.networks import CELL_NAMES, RECURRENT, build, peer, seeded, tokens, train
 
 
@@ -166,3 +167,59 @@ def test_a_vocabulary_smaller_than_the_candidates() -> None:
     seen = trace_view(trace(network, tokens(4, vocabulary=2)), "ab", cell="lstm", gates=(), source="your text")
     assert seen.top_id.shape == (4, 2)
     np.testing.assert_allclose(seen.top_p.sum(1), 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize("cell", CELL_NAMES)
+@pytest.mark.parametrize("width", [0, 5])
+def test_the_bytes_of_a_trace_are_known_before_it_is_made(cell: str, width: int) -> None:
+    network = build(cell=cell, embedding_size=width, layers=3)
+    for length in (1, 17):
+        found = trace(network, tokens(length))
+        arrays = [found.tokens, found.logits, found.loss, *(a for layer in found.layers for a in layer.values())]
+        assert trace_bytes(network.model, network.vocabulary, length) == sum(a.nbytes for a in arrays)
+
+
+@pytest.mark.parametrize("cell", CELL_NAMES)
+def test_the_state_at_a_timestep_is_the_one_that_reading_ends_in(cell: str) -> None:
+    network, ids = build(cell=cell, double=True), tokens(20)
+    found = trace(network, ids)
+    for t in (0, 7, 19):
+        with torch.no_grad():
+            _, expected = network(ids[: t + 1].unsqueeze(1))
+        state = state_at(found, network, t)
+        for mine, theirs in zip(state, expected, strict=True):
+            assert len(mine) == len(theirs) == len(network.cell.states)
+            for a, b in zip(mine, theirs, strict=True):
+                assert a.shape == (1, 7) and a.dtype == torch.float64
+                torch.testing.assert_close(a, b, atol=1e-12, rtol=0)
+    state_at(found, network, 3)[0][0].zero_()
+    assert np.abs(found.layers[0]["h"][3]).max() > 0
+    for t in (-1, 20):
+        with pytest.raises(ValueError, match="no timestep"):
+            state_at(found, network, t)
+
+
+def test_a_trace_in_pieces_and_holds_that_never_come_change_nothing() -> None:
+    network, ids = build(), tokens(30)
+    whole = trace(network, ids)
+    pieces, shares = tracing(network, ids, holds=(Hold(1, "f", 2, 0.5, 30), Hold(0, "h", -1, 1.0, 99, 120))), []
+    try:
+        while True:
+            shares.append(next(pieces))
+    except StopIteration as end:
+        found = end.value
+    assert shares == sorted(shares) and shares[-1] == 1.0
+    np.testing.assert_array_equal(found.logits, whole.logits)
+
+
+def test_the_view_carries_what_was_held_and_the_reading_without() -> None:
+    network, ids, holds = build(), tokens(9), (Hold(0, "c", 3, 0.5),)
+
+    def view(held: tuple[Hold, ...], without: Trace | None = None) -> Trace:
+        found = trace(network, ids, holds=held)
+        return trace_view(found, "abcdefghijk", cell="lstm", gates=(), source="x", holds=held, without=without)
+
+    without = view(())
+    seen = view(holds, without)
+    assert seen.holds == holds and seen.without is without and without.holds == () and without.without is None
+    assert (seen.layers[0]["c"][:, 3] == 0.5).all() and not (without.layers[0]["c"][:, 3] == 0.5).any()

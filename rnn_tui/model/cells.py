@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from rnn_tui.config import ModelConfig
 
@@ -41,6 +41,18 @@ class Weights:
     b_hh: Tensor | None = None
 
 
+class Gates(Protocol):
+    """From the two drives (..., G H) to the gates, each (..., H).
+
+    `replace(name, gate)` gives what stands in place of a gate that another gate depends on,
+    before that one is computed: without it a value held there would come too late.
+    """
+
+    def __call__(
+        self, a: Tensor, u: Tensor | None, replace: Callable[[str, Tensor], Tensor] | None = None
+    ) -> Values: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One kind of recurrent cell.
@@ -57,10 +69,12 @@ class Cell:
     states: tuple[str, ...]
     equations: tuple[str, ...]
     paper: str
-    drive_to_gates: Callable[[Tensor, Tensor | None], Values]
+    drive_to_gates: Gates
     gates_to_states: Callable[[Mapping[str, Tensor], Previous], Values]
     fused: Callable[[int, int, str], nn.Module]
     recurrent: bool = True
+    memory: tuple[str, str, str] | None = None
+    """Of a cell with c: the gates that keep it, let in, and bring what is let in: c_t = keep c_{t-1} + let_in new."""
 
     @property
     def rows(self) -> int:
@@ -97,7 +111,7 @@ def _sum(a: Tensor, u: Tensor | None) -> Tensor:
     return a if u is None else a + u
 
 
-def _net_input(a: Tensor, u: Tensor | None) -> Values:
+def _net_input(a: Tensor, u: Tensor | None, replace: Callable[[str, Tensor], Tensor] | None = None) -> Values:
     return {"a": _sum(a, u)}
 
 
@@ -111,7 +125,7 @@ def _relu_state(gates: Mapping[str, Tensor], previous: Previous) -> Values:
     return {"h": gates["a"].relu()}
 
 
-def _lstm_gates(a: Tensor, u: Tensor | None) -> Values:
+def _lstm_gates(a: Tensor, u: Tensor | None, replace: Callable[[str, Tensor], Tensor] | None = None) -> Values:
     """Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000, no peepholes."""
     i, f, g, o = _sum(a, u).chunk(4, dim=-1)
     return {"i": i.sigmoid(), "f": f.sigmoid(), "g": g.tanh(), "o": o.sigmoid()}
@@ -123,7 +137,7 @@ def _lstm_states(gates: Mapping[str, Tensor], previous: Previous) -> Values:
     return {"c": c, "h": gates["o"] * c.tanh()}
 
 
-def _gru_gates(a: Tensor, u: Tensor | None) -> Values:
+def _gru_gates(a: Tensor, u: Tensor | None, replace: Callable[[str, Tensor], Tensor] | None = None) -> Values:
     """Cho et al. 2014, in the variant that torch and cuDNN compute: r scales W_hn h + b_hn.
 
     The paper has r scale h before the matrix; with r after it, one product serves all gates.
@@ -132,6 +146,8 @@ def _gru_gates(a: Tensor, u: Tensor | None) -> Values:
     a_r, a_z, a_n = a.chunk(3, dim=-1)
     u_r, u_z, u_n = u.chunk(3, dim=-1)
     r = (a_r + u_r).sigmoid()
+    if replace is not None:
+        r = replace("r", r)
     z = (a_z + u_z).sigmoid()
     return {"r": r, "z": z, "n": (a_n + r * u_n).tanh()}
 
@@ -218,6 +234,7 @@ CELLS: dict[str, Cell] = {
             drive_to_gates=_lstm_gates,
             gates_to_states=_lstm_states,
             fused=_fused_lstm,
+            memory=("f", "i", "g"),
         ),
         Cell(
             name="feedforward",

@@ -29,17 +29,18 @@ class Contributions:
 class Line:
     """One equation: a gate, the candidate or a new state of the unit.
 
-    For a gate the `terms` add up to `pre_activation` and `activation` of that is `value`. For
-    a state (`c`, `h`) `terms` are the parts that its own equation adds (`f * c_{t-1}`, `i * g`),
-    or its factors where it is a product, and `pre_activation` is empty.
+    For a gate, and for the h of a cell without gates, the `terms` add up to `pre_activation`
+    and `activation` of that is `value`. For any other state (`c`, `h`) `terms` are the parts
+    that its own equation adds (`f * c_{t-1}`, `i * g`), or its factors where it is a product,
+    and `pre_activation` is empty.
     """
 
     name: str
-    """`i`, `f`, `g`, `o`, `r`, `z`, `n`, `a`, `c` or `h`."""
+    """`i`, `f`, `g`, `o`, `r`, `z`, `n`, `c` or `h`."""
     equation: str
-    """In the notation of the books: `i = sigmoid(W_ii x + b_ii + W_hi h' + b_hi)`."""
+    """In the notation of the books: `i = sigmoid(W_ii x + b_ii + W_hi h_{t-1} + b_hi)`."""
     terms: tuple[tuple[str, Array], ...]
-    """(name, (T) values): `W_ii x`, `W_hi h'`, `b` ..."""
+    """(name, (T) values): `W_ii x`, `b_ii`, `W_hi h_{t-1}`, `r * b_hn` ..."""
     product: bool
     """Whether the terms are multiplied and not added."""
     pre_activation: Array
@@ -64,7 +65,8 @@ class Equation:
     cell: str
     lines: tuple[Line, ...]
     sources: tuple[str, ...]
-    """Names of what contributes: `'a'`, `h 12`, `layer 0 h 5`, `embedding 3`."""
+    """Names of what contributes: `'a'` a one-hot symbol, `symbol 'a'` an embedded one (all of its W_ih x),
+    `layer 0 h 5` of the layer below, `h 12` of h_{t-1}."""
     before: Mapping[str, Array]
     """(T) each: the unit's own state before t, `h` and for an LSTM `c`."""
     inputs: Mapping[str, Array]
