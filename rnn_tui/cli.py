@@ -17,13 +17,16 @@ from typer.exceptions import TyperException
 from typer.main import get_command
 
 from rnn_tui import process
-from rnn_tui.commands import listing, reading, sessions, training
+from rnn_tui.commands import gradients, importing, intervene, listing, reading, sessions, training, units
 from rnn_tui.commands.arguments import complete_session, folder_of
 from rnn_tui.commands.errors import CLOSED_PIPE, FAILED, explain, tell
 
 PROGRAM = "rnn-lab"
 SESSIONS = "--sessions"
-ORDER = ("train", "eval", "generate", "trace", "sessions", "data", "keys", "doctor")
+ORDER = (
+    "train", "eval", "generate", "trace", "gradients", "units", "intervene", "sessions", "import", "data", "keys",
+    "doctor",
+)  # fmt: skip
 
 
 class Verbs(TyperGroup):
@@ -79,6 +82,10 @@ app.command("train", cls=training.TrainCommand, short_help="Train a session with
 app.command("eval", short_help="Score a session on a text.")(reading.evaluate)
 app.command("generate", short_help="Let a session write.")(reading.generate)
 app.command("trace", short_help="Every state and gate while a session reads a text.")(reading.trace)
+app.command("gradients", short_help="How far a symbol's cost reaches back through time.")(gradients.gradients)
+app.command("units", short_help="Which units tell marked text from the rest.")(units.units)
+app.command("intervene", short_help="Hold units or gates, and see what it changes.")(intervene.intervene)
+app.command("import", short_help="Open weights of torch from elsewhere as a session.")(importing.import_weights)
 app.add_typer(sessions.app, name="sessions", short_help="List, show, copy, rename, delete, export.")
 app.add_typer(listing.data_app, name="data", short_help="The texts that are built in, and the cache.")
 app.command("keys", short_help="Every action of the app with its keys.")(listing.keys)

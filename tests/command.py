@@ -72,6 +72,8 @@ def own_process_settings() -> Iterator[None]:
     finally:
         threading.excepthook = hook
         logging.captureWarnings(False)
+        if "torch" in sys.modules:
+            sys.modules["torch"].set_flush_denormal(False)
         for handler in [h for h in logging.getLogger().handlers if h not in handlers]:
             logging.getLogger().removeHandler(handler)
             handler.close()

@@ -122,28 +122,29 @@ def other_text(path: str, symbols: tuple[str, ...], progress: Progress) -> tuple
     from rnn_tui.data.builtin import builtin_source
     from rnn_tui.data.encoding import encode
     from rnn_tui.data.source import FileSource, Watch
-    from rnn_tui.symbols import REPLACEMENT
 
     source = builtin_source(path) if path.startswith("builtin:") else FileSource(path, "--data")
     try:
-        text = encode(source, Watch(progress.share, lambda: False), symbols="".join(symbols))
+        # Encoding needs ascending symbols; those of weights from elsewhere may stand in another order.
+        text = encode(source, Watch(progress.share, lambda: False), symbols="".join(sorted(symbols)))
     finally:
         source.close()
-    if len(text.symbols) == len(symbols):
+    if text.symbols == "".join(symbols):
         return text.ids, _replaced(text.ids, symbols)
-    # The encoding has U+FFFD in addition: it is left out, and what comes after it moves down.
-    at = text.symbols.index(REPLACEMENT)
+    places = {symbol: k for k, symbol in enumerate(symbols)}
+    # The encoding may have U+FFFD in addition: it is left out.
+    numbers = np.array([places.get(symbol, -1) for symbol in text.symbols])
+    kind = np.min_scalar_type(len(symbols) - 1)
     with tempfile.TemporaryFile() as file:
         kept = 0
         for k in range(0, len(text.ids), PIECE):
-            piece = text.ids[k : k + PIECE]
-            piece = piece[piece != at]
-            piece = piece - (piece > at).astype(piece.dtype)
+            piece = numbers[text.ids[k : k + PIECE]]
+            piece = piece[piece >= 0].astype(kind)
             file.write(np.ascontiguousarray(piece).data)
             kept += len(piece)
         file.flush()
-        ids: NDArray[Any] = np.memmap(file, text.ids.dtype, "r", shape=(kept,)) if kept else text.ids[:0]
-    return ids, len(text.ids) - kept
+        ids: NDArray[Any] = np.memmap(file, kind, "r", shape=(kept,)) if kept else np.zeros(0, kind)
+    return ids, len(text.ids) - kept + _replaced(ids, symbols)
 
 
 def generate(

@@ -86,6 +86,8 @@ def _text_of(
 ) -> tuple[Corpus | None, str]:
     """The text a session was trained on, or why it can't be trained on now."""
     training = found.config.training
+    if not found.config.data.path:
+        return None, "these weights came without a text: they can be looked at and write, but not train"
     try:
         corpus = read_corpus(found.config.data, working, interrupted)
         check_length(corpus, training.batch_size, training.sequence_length)

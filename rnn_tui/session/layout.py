@@ -27,8 +27,10 @@ LARGEST_WRITTEN = 1 << 20
 DEEPEST = 20
 TYPES: Mapping[str, np.dtype[Any]] = {
     "F32": np.dtype("<f4"), "F64": np.dtype("<f8"), "I64": np.dtype("<i8"), "U8": np.dtype("u1"),
+    "I32": np.dtype("<i4"), "I8": np.dtype("i1"),
 }  # fmt: skip
 _CODES = {kind: code for code, kind in TYPES.items()}
+_SIZES: Mapping[str, int] = {code: kind.itemsize for code, kind in TYPES.items()}
 _METADATA = "__metadata__"
 _MAGIC = {b"PK": "a zip or torch file", b"\x80": "a pickle", b"\x93NUMPY": "a numpy file", b"\x1f\x8b": "a gzip file"}
 # Possessive, and a string may end with the text: linear also for a text that is made to be slow.
@@ -98,17 +100,21 @@ def _depth(text: str) -> int:
     return deepest
 
 
-def read_header(fd: int, file_size: int, files: Files = FILES) -> Header:
+def read_header(
+    fd: int, file_size: int, files: Files = FILES, *, sizes: Mapping[str, int] = _SIZES, wanted: str = "a session"
+) -> Header:
     """The header of an open file, checked against the file's size; reads at most 4 MB.
 
-    Raises DamagedError where it isn't a whole safetensors file, OSError as the system does.
+    `sizes` are the bytes of a number of each type that may stand in it, `wanted` what the file
+    is said not to be where it is something else. Raises DamagedError where it isn't a whole
+    safetensors file, OSError as the system does.
     """
     first = bytearray(9)
     with memoryview(first) as view:
         count = read_exactly(fd, view, files)
     if count < 9 or first[8:] != b"{":
         kind = next((k for magic, k in _MAGIC.items() if first[:count].startswith(magic)), "")
-        raise DamagedError("it is not a session" + (f" but {kind}" if kind else "") if count else "it is empty")
+        raise DamagedError(f"it is not {wanted}" + (f" but {kind}" if kind else "") if count else "it is empty")
     length = int.from_bytes(first[:8], "little")
     if length > LARGEST_READ:
         raise DamagedError(f"it has a header of {length:,} bytes; at most {LARGEST_READ:,} are read")
@@ -119,13 +125,13 @@ def read_header(fd: int, file_size: int, files: Files = FILES) -> Header:
     with memoryview(raw) as view:
         if read_exactly(fd, view[1:], files) != length - 1:
             raise DamagedError("it ends within its header")
-    header = parse_header(bytes(raw))
+    header = parse_header(bytes(raw), sizes)
     if header.size != file_size:
         raise DamagedError(f"it has {file_size:,} bytes; its header speaks of {header.size:,}")
     return header
 
 
-def parse_header(raw: bytes) -> Header:
+def parse_header(raw: bytes, sizes: Mapping[str, int] = _SIZES) -> Header:
     """A header from its JSON (without the length). Raises DamagedError."""
     try:
         text = raw.decode("utf-8")
@@ -137,7 +143,7 @@ def parse_header(raw: bytes) -> Header:
     metadata = values.get(_METADATA, {})
     if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
         raise DamagedError("it has metadata that are no strings")
-    found = {name: _entry(name, value) for name, value in values.items() if name != _METADATA}
+    found = {name: _entry(name, value, sizes) for name, value in values.items() if name != _METADATA}
     tensors = dict(sorted(found.items(), key=lambda item: (item[1].begin, item[1].end)))
     end = 0
     for name, entry in tensors.items():
@@ -148,14 +154,14 @@ def parse_header(raw: bytes) -> Header:
     return Header(tensors, metadata, start, start + end, _dump(values).rstrip(b" ") == raw.rstrip(b" "))
 
 
-def _entry(name: str, value: Any) -> Entry:
+def _entry(name: str, value: Any, sizes: Mapping[str, int]) -> Entry:
     fault = DamagedError(f"it describes the tensor {name[:80]!r} in a way that can't be")
     if not isinstance(value, dict) or set(value) != {"dtype", "shape", "data_offsets"}:
         raise fault
     code, shape, offsets = value["dtype"], value["shape"], value["data_offsets"]
-    if not isinstance(code, str) or code not in TYPES or not _sizes(shape) or not _sizes(offsets):
+    if not isinstance(code, str) or code not in sizes or not _sizes(shape) or not _sizes(offsets):
         raise fault
-    if len(shape) > 8 or len(offsets) != 2 or offsets[1] - offsets[0] != math.prod(shape) * TYPES[code].itemsize:
+    if len(shape) > 8 or len(offsets) != 2 or offsets[1] - offsets[0] != math.prod(shape) * sizes[code]:
         raise fault
     return Entry(code, tuple(shape), offsets[0], offsets[1])
 
