@@ -163,6 +163,25 @@ PRESETS: tuple[Preset, ...] = (
             "training.validate_every": 500,
         },
     ),
+    Preset(
+        "vanish",
+        "a plain RNN whose W_hh starts with spectral radius 0.1: the gradient is a tenth at each step back, "
+        "and gone after six",
+        {"model.cell": "rnn", "model.layers": 1, "model.spectral_radius": 0.1},
+    ),
+    Preset(
+        "explode",
+        "a ReLU RNN with spectral radius 1.2, a high rate and no clipping: within ten updates the loss is no number",
+        {
+            "model.cell": "rnn",
+            "model.layers": 1,
+            "model.nonlinearity": "relu",
+            "model.spectral_radius": 1.2,
+            "training.optimizer": "sgd",
+            "training.learning_rate": 0.15,
+            "training.clip_norm": 0.0,
+        },
+    ),
 )
 
 

@@ -57,6 +57,7 @@ BAD: list[tuple[str, Any]] = [
     *[("model.layers", v) for v in (0, 9, "9", 2.5)],
     *[("training.learning_rate", v) for v in (0, -1, "nan", "inf", float("nan"), float("inf"), "1e400", 1e7)],
     *[("model.dropout", v) for v in (-0.1, 0.96, 1.5, "half")],
+    *[("model.spectral_radius", v) for v in (-0.1, 10.1, "large", float("nan"))],
     *[("training.sequence_length", v) for v in (0, 10**9)],
     *[("training.seed", v) for v in (-1, 2**31, 2**70)],
     *[("training.batch_size", v) for v in (0, -5, 65_537)],
@@ -164,6 +165,8 @@ def test_a_control_that_does_nothing_is_not_shown() -> None:
     assert not visible(choice("model.nonlinearity"), plain)
     assert visible(choice("model.nonlinearity"), put(plain, "model.cell", "rnn"))
     assert visible(choice("model.forget_bias"), plain)
+    assert visible(choice("model.spectral_radius"), plain)
+    assert not visible(choice("model.spectral_radius"), put(plain, "model.cell", "feedforward"))
     assert not visible(choice("training.momentum"), plain)
     assert visible(choice("training.momentum"), put(plain, "training.optimizer", "sgd"))
 

@@ -85,3 +85,12 @@ def test_nearest_finds_it_again_also_when_changed_and_on_another_text(name: str)
 def test_no_preset_of_that_name() -> None:
     with pytest.raises(KeyError):
         preset("transformer")
+
+
+def test_vanish_and_explode_are_plain_rnns_that_differ_in_what_breaks_them() -> None:
+    vanish, explode = preset("vanish").config(), preset("explode").config()
+    assert vanish.model.cell == explode.model.cell == "rnn"
+    assert vanish.model.spectral_radius < 1 < explode.model.spectral_radius
+    assert vanish.model.nonlinearity == "tanh" and vanish.training.clip_norm > 0
+    assert explode.model.nonlinearity == "relu" and explode.training.clip_norm == 0
+    assert explode.training.learning_rate > Config().training.learning_rate

@@ -19,6 +19,7 @@ from hypothesis.extra import numpy as hnp
 from safetensors import safe_open
 from safetensors.numpy import save as serialize
 
+from rnn_tui.config import Config
 from rnn_tui.session import (
     SessionError,
     SessionFile,
@@ -122,6 +123,26 @@ tables = st.dictionaries(
 )
 
 
+def recording(config: Config, vocabulary: int, F: int = 3, T: int = 7) -> dict[str, Any]:
+    """The tensors of a recording that fits a configuration."""
+    draw = np.random.default_rng(F)
+    n = min(5, vocabulary)
+    found = {
+        "tokens": draw.integers(0, vocabulary, T).astype(np.int32),
+        "steps": np.arange(F, dtype=np.int64) * 3,
+        "top_id": draw.integers(0, vocabulary, (F, T, n)).astype(np.int32),
+        "top_p": draw.random((F, T, n), np.float32),
+        "bits": draw.random((F, T), np.float32),
+    }
+    found["bits"][:, 0] = np.nan
+    hidden = config.model.hidden_size
+    for k in range(config.model.layers):
+        for state in ("h", "c") if config.model.cell == "lstm" else ("h",):
+            found[f"layers.{k}.{state}"] = draw.integers(-127, 128, (F, T, hidden)).astype(np.int8)
+            found[f"layers.{k}.{state}_scale"] = draw.random((F, hidden), np.float32)
+    return {f"timelapse.{name}": array for name, array in found.items()}
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_arbitrary_contents_come_back(tmp_path: Path, data: st.DataObject) -> None:
@@ -140,7 +161,8 @@ def test_arbitrary_contents_come_back(tmp_path: Path, data: st.DataObject) -> No
     for group in data.draw(st.sets(st.sampled_from(["best.", "optimizer.", "carry.", "rng.", "history.", "samples"]))):
         session.tensors = {n: a for n, a in session.tensors.items() if not n.startswith(group)}
     session.tensors["rng.dropout"] = data.draw(hnp.arrays(np.uint8, st.integers(0, 30)))
-    session.tensors["timelapse.layers.0.h"] = data.draw(hnp.arrays(np.float32, (2, 3)))
+    if data.draw(st.booleans()):
+        session.tensors |= recording(config, len(session.symbols), data.draw(st.integers(1, 9)))
     session.view, session.resolved = data.draw(tables), data.draw(tables)
     session.notes = data.draw(st.text(st.characters(codec="utf-8")))
     path = tmp_path / "demo.safetensors"

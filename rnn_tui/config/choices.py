@@ -119,7 +119,7 @@ def visible(c: Choice, config: Config) -> bool:
             return model.cell == "lstm"
         case "model.locked_dropout":
             return model.dropout > 0
-        case "model.recurrent_dropout" | "model.initial_state":
+        case "model.recurrent_dropout" | "model.initial_state" | "model.spectral_radius":
             return model.cell != "feedforward"
         case "training.momentum":
             return training.optimizer == "sgd"

@@ -170,6 +170,15 @@ class ModelConfig(_Section):
         label="Initial weights",
         applies="new net",
     )
+    spectral_radius: float = _field(
+        0.0,
+        "scale the initial W_hh, gate by gate, to this largest |eigenvalue| (0: leave it as drawn)",
+        label="Spectral radius",
+        applies="new net",
+        low=0.0,
+        high=10.0,
+        ladder=(0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0),
+    )
     forget_bias: float = _field(
         0.0,
         "set the LSTM's forget-gate bias to this (0: leave it as drawn, which starts f at 0.5)",

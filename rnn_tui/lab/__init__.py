@@ -17,10 +17,11 @@ from rnn_tui.config import Config, choice, get, put
 from rnn_tui.lab.answers import ANSWERS
 from rnn_tui.lab.answers.desk import Desk, Sources
 from rnn_tui.lab.asking import AnsweringThread, Asked, LabError
+from rnn_tui.lab.changing import check_hold
 from rnn_tui.lab.questions import LookAtData, Question, TraceText, Write
 from rnn_tui.lab.training_thread import TrainingThread
 from rnn_tui.session.names import refuse_taken
-from rnn_tui.views import Curves, DataView, Sample, Status, Trace
+from rnn_tui.views import Curves, DataView, Hold, Sample, Status, Trace
 
 __all__ = ["Asked", "Lab", "LabError", "LookAtData", "TraceText", "Write"]
 
@@ -134,6 +135,30 @@ class Lab:
     def use_best(self) -> None:
         """Put the weights of the best validation in the place of the newest."""
         self._trains.mailbox.command(self._trains.use_best)
+
+    def clip_to_p90(self) -> None:
+        """Set training.clip_norm to the 90th percentile of the last 1,000 gradients' lengths."""
+        self._trains.mailbox.command(self._trains.clip_to_p90)
+
+    def scale_recurrent(self, radius: float) -> None:
+        """Scale W_hh of every layer (each gate's block) to a spectral radius, above 0 and at most 10."""
+        self._trains.mailbox.command(lambda: self._trains.scale_recurrent(radius))
+
+    def step_back(self) -> None:
+        """After a loss that was not finite: go back to the newest weights kept from before (`status.can_step_back`)."""
+        self._trains.mailbox.command(self._trains.step_back)
+
+    def hold(self, hold: Hold) -> None:
+        """Hold a value in what is read and written (`status.held`), until it is released; training knows nothing
+        of it. Raises LabError where the network has no such value.
+        """
+        if self.status.config is not None:
+            check_hold(self.status.config, hold)
+        self._trains.mailbox.command(lambda: self._trains.hold_value(hold))
+
+    def release(self, hold: Hold | None = None) -> None:
+        """Let go of a value that is held; of all of them without one."""
+        self._trains.mailbox.command(lambda: self._trains.release_value(hold))
 
     def save(self) -> None:
         """Write the session's file now."""

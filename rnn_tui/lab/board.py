@@ -101,6 +101,8 @@ class Board:
             saved_step=keeper.saved_step,
             weights_version=run.weights_version,
             has_best=run.best is not None,
+            can_step_back=run.flight.back is not None,
+            recording_version=run.timelapse.version if run.timelapse else 0,
             **changes,
         )
 
@@ -127,6 +129,8 @@ class Board:
             planned=run.config.training.steps,
             best_step=p.best_step,
             baselines=self.data.baselines if self.data else (),
+            groups=run.groups,
+            norm_p90=run.history.percentile(90),
             **thinned,
         )
         self.status = replace(self.status, curves_version=version)

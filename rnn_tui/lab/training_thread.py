@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rnn_tui import session
-from rnn_tui.config import CHOICES, Config, ConfigError, put
+from rnn_tui.config import Config, ConfigError
 from rnn_tui.data.source import DataError
 from rnn_tui.lab import opening
 from rnn_tui.lab.answers.desk import Frozen
 from rnn_tui.lab.asking import AnsweringThread, LabError
-from rnn_tui.lab.board import Board, Goal
-from rnn_tui.lab.keeping import Keeper, Kept
+from rnn_tui.lab.board import Goal
+from rnn_tui.lab.changing import Changing
+from rnn_tui.lab.keeping import Keeper
 from rnn_tui.lab.mailbox import Interrupted, Mailbox
 from rnn_tui.views import Phase
 
@@ -38,28 +39,18 @@ REASONS = {
 }
 
 
-class TrainingThread:
+class TrainingThread(Changing):
     """The open session and its training; everything of torch stays inside.
 
     The methods named as commands run on the thread, given to it through `mailbox`.
     """
 
     def __init__(self, folder: Path, answers: AnsweringThread) -> None:
+        super().__init__(folder, answers)
         self.mailbox = Mailbox("rnn-lab trains", self._carry_out, self._work, self._leave)
-        self.board = Board()
-        self.view_state: dict[str, Any] = {}
-        self.notes = ""
-        self._folder = folder
-        self._answers = answers
-        self._keeper: Keeper | None = None
-        self._run: Run | None = None
-        self._goal: Goal | None = None
-        self._later: dict[str, Any] = {}
-        """Changes that wait for the next start of training."""
-        self._pace = self._next_step = 0.0
+        self._next_step = 0.0
         self._frozen: dict[bool, Frozen] = {}
         self._save_at_close = True
-        self._to_write: Kept | None = None
 
     def frozen_model(self, best: bool) -> Frozen:
         """A copy of the newest (or best) weights as they are at the border of a step. Raises LabError.
@@ -130,22 +121,6 @@ class TrainingThread:
     def _fail(self, sentence: str) -> None:
         self._publish(self._resting(), fault=sentence, doing="", progress=math.nan)
 
-    def _resting(self) -> Phase:
-        return Phase.EMPTY if self._run is None else Phase.TRAINING if self._goal else Phase.PAUSED
-
-    def _publish(self, phase: Phase | None = None, **changes: Any) -> None:
-        changes["phase"] = phase or self.board.status.phase
-        if self._run is None or self._keeper is None:
-            self.board.say(**changes)
-            return
-        changes |= {"pace": self._pace, "threads": self._run.threads.current}
-        self.board.publish(self._run, self._keeper, self._goal, **changes)
-
-    def _show_all(self) -> None:
-        if self._run is not None:
-            self.board.show_samples(self._run)
-            self.board.draw(self._run)
-
     def _working(self, progress: float, doing: str) -> None:
         """Called from within long work: tell how far it is, answer requests, notice an interruption."""
         self.mailbox.serve()
@@ -190,6 +165,7 @@ class TrainingThread:
             self.view_state, self.notes = {}, ""
             self._adopt(run, keeper)
             run.sample()
+            run.record_frame()
         self._publish(Phase.PAUSED, notice=f"{keeper.name}: {session.cell_line(config)}, not trained yet")
         self._show_all()
 
@@ -279,21 +255,6 @@ class TrainingThread:
         self._publish(Phase.PAUSED, notice=f"one step: {run.progress.step:,}")
         self._show_all()
 
-    def change(self, key: str, value: Any) -> None:
-        run, _ = self._needed()
-        if CHOICES[key].applies == "next run" and self._goal is not None:
-            self._later[key] = value
-            self._publish(notice=f"{CHOICES[key].label} takes effect when training is next started")
-            return
-        opening.check_memory(put(run.config, key, value), self.board.data)
-        run.change(key, value)
-        self._publish()
-        self._show_all()
-
-    def set_pace(self, steps_per_second: float) -> None:
-        self._pace = max(0.0, steps_per_second)
-        self._publish()
-
     def restart(self) -> None:
         from rnn_tui.training.run import Run
 
@@ -303,47 +264,10 @@ class TrainingThread:
         self._goal = None
         self._run = Run(run.config, run.vocabulary, run.corpus)
         self._run.sample()
+        self._run.record_frame()
         self._frozen.clear()
-        self._publish(Phase.PAUSED, notice="started over: fresh weights", fault="", stopped_because="")
+        self._publish(Phase.PAUSED, notice="started over: fresh weights", fault="", stopped_because="", held=())
         self._show_all()
-
-    def use_best(self) -> None:
-        run, _ = self._needed()
-        run.use_best()
-        self._publish(notice=f"the weights of step {run.progress.best_step:,} are back", fault="")
-
-    def save(self) -> None:
-        _, keeper = self._needed()
-        if keeper.readonly:
-            raise LabError(f"it is opened to look at only: {keeper.readonly}; save it under another name (6, a)")
-        if self._write(always=True):
-            self._publish(notice=f"saved {keeper.name} at step {keeper.saved_step:,}")
-
-    def save_as(self, name: str) -> None:
-        run, old = self._needed()
-        keeper = Keeper(self._folder)
-        keeper.claim(name)
-        self._write()
-        old.release()
-        self._keeper = keeper
-        keeper.start_clock(run.config.training.autosave_seconds)
-        if self._write(always=True):
-            self._publish(notice=f"saved as {name}")
-
-    def rename(self, name: str) -> None:
-        _, keeper = self._needed()
-        if keeper.readonly:
-            raise LabError(f"it is opened to look at only: {keeper.readonly}")
-        self._write()
-        keeper.rename(name)
-        session.remember(self._folder, keeper.name)
-        self._publish(notice=f"its name is {keeper.name} now")
-
-    def _needed(self) -> tuple[Run, Keeper]:
-        if self._run is None or self._keeper is None:
-            # Why there is none may stand there already.
-            raise LabError(self.board.status.fault or "there is no session yet; build one first (1, then space)")
-        return self._run, self._keeper
 
     # -- training ---------------------------------------------------------------------
 
@@ -372,13 +296,7 @@ class TrainingThread:
             run.step()
         except NonFinite as error:
             self._goal = None
-            best = f"; b brings back the best weights (step {run.progress.best_step:,})" if run.best else ""
-            self._publish(
-                Phase.PAUSED,
-                stopped_because="non_finite",
-                fault=f"stopped: {error}; the weights are those of step {run.progress.step:,}; "
-                f"lower the learning rate or set clip_norm{best}",
-            )
+            self._publish(Phase.PAUSED, stopped_because="non_finite", fault=_non_finite(run, error))
             self._show_all()
             self._save_in_background()
             return
@@ -450,37 +368,15 @@ class TrainingThread:
             kept = self._frozen[best] = opening.freeze(self._run, best)
         return kept
 
-    def _write(self, *, always: bool = False) -> bool:
-        """Write the file in this thread, if there is something new. True if nothing is left unsaved."""
-        run, keeper = self._run, self._keeper
-        if run is None or keeper is None:
-            return True
-        new = keeper.unsaved(opening.mark(run, self.view_state, self.notes))
-        if not always and (not new or run.progress.step == 0):
-            return True
-        # Newer than what waits for the answering thread, which may drop it.
-        self._to_write = None
-        saved = keeper.write(opening.copy_of(run, self.view_state, self.notes), always=always)
-        self._publish()
-        return saved
 
-    def _save_in_background(self) -> None:
-        """Copy at this border of a step; the answering thread writes it."""
-        run, keeper = self._run, self._keeper
-        if run is None or keeper is None or run.progress.step == 0:
-            return
-        keeper.start_clock(run.config.training.autosave_seconds)
-        if not keeper.unsaved(opening.mark(run, self.view_state, self.notes)):
-            return
-        # One slot: while a save waits behind a long answer, only the newest copy is kept for it.
-        self._to_write = opening.copy_of(run, self.view_state, self.notes)
-
-        def write() -> None:
-            kept, self._to_write = self._to_write, None
-            if kept is None:
-                return
-            if not keeper.write(kept):
-                log.error("saving failed: %s", keeper.fault)
-            self.mailbox.command(self._publish)
-
-        self._answers.do(write)
+def _non_finite(run: Run, error: Exception) -> str:
+    """What went wrong, where first, and which ways lead back."""
+    step, first, back = run.progress.step, run.flight.first_bad, run.flight.back
+    where = f" (first not finite: {first})" if first else ""
+    ways = [f"stopped: {error}{where}", f"the weights are those of step {step:,}"]
+    if back is not None:
+        ways.append(f"u goes back to the weights of step {back.step:,}")
+    ways.append("lower the learning rate or set clip_norm")
+    if run.best:
+        ways.append(f"b brings back the best weights (step {run.progress.best_step:,})")
+    return "; ".join(ways)

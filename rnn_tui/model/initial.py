@@ -23,6 +23,7 @@ def fill(network: Network, model: ModelConfig, generator: torch.Generator) -> No
     `identity`    W_hh the identity (Le, Jaitly and Hinton 2015), in every gate of a cell that
                   has gates, W_ih as xavier; biases 0.
 
+    A spectral radius other than 0 is what each gate's H x H block of W_hh is scaled to after that.
     A forget bias other than 0 is what b_ih + b_hh of the forget gate's rows come to; the
     rows of b_hh are 0 then. A learned h_0 (and c_0) starts at 0.
     """
@@ -49,10 +50,37 @@ def _fill_layer(layer: nn.Module, network: Network, model: ModelConfig, generato
         else:
             for gate in parameter.chunk(network.cell.rows):
                 _fill_gate(gate, model.init if name.startswith("weight_hh") else "xavier", generator)
+    if model.spectral_radius and network.cell.recurrent:
+        for block in found["weight_hh_l0"].chunk(network.cell.rows):
+            block.copy_(scale_to_radius(block, model.spectral_radius))
     if "f" in network.cell.gates and model.forget_bias:
         first = network.cell.gates.index("f") * hidden
         found["bias_ih_l0"][first : first + hidden] = model.forget_bias
         found["bias_hh_l0"][first : first + hidden] = 0.0
+
+
+class RadiusError(ValueError):
+    """A matrix that can't be scaled to a spectral radius: one sentence."""
+
+
+def spectral_radius(matrix: Tensor) -> float:
+    """The largest |eigenvalue| of a square matrix, found in float64. Raises RadiusError for one that is not finite."""
+    exact = matrix.detach().cpu().double()
+    if not bool(exact.isfinite().all()):
+        raise RadiusError("W_hh holds a value that is not finite, so it has no spectral radius")
+    return float(torch.linalg.eigvals(exact).abs().max())
+
+
+def scale_to_radius(matrix: Tensor, radius: float) -> Tensor:
+    """The matrix times the number that makes `radius` its largest |eigenvalue| (H, H).
+
+    Raises RadiusError for a matrix whose eigenvalues are all 0: no number does.
+    """
+    present = spectral_radius(matrix)
+    scaled = matrix.detach() * (radius / present) if present > 0 else matrix
+    if not (present > 0 and bool(scaled.isfinite().all())):
+        raise RadiusError("a block of W_hh has no eigenvalue but 0, so no scaling gives it a spectral radius")
+    return scaled
 
 
 def _fill_gate(gate: Tensor, init: str, generator: torch.Generator) -> None:

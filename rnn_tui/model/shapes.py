@@ -66,6 +66,7 @@ def memory_bytes(config: Config, vocabulary: int) -> int:
 
         weights, gradient, best copy, optimizer's k copies,
         and two that the kernel arranges for itself          4 P (5 + k)
+        two snapshots of weights and optimizer               4 P 2 (1 + k)
         input and its gradient                               4 N 2 D
         each layer: gates, states, output, and their
         gradients while it is walked back                    4 N 2 H (G + 2)
@@ -74,7 +75,8 @@ def memory_bytes(config: Config, vocabulary: int) -> int:
     """
     model, training = config.model, config.training
     positions = training.batch_size * training.sequence_length
-    numbers = parameter_count(model, vocabulary) * (5 + optimizer_copies(config))
+    k = optimizer_copies(config)
+    numbers = parameter_count(model, vocabulary) * (5 + k + 2 * (1 + k))
     numbers += positions * 2 * (model.embedding_size or vocabulary)
     numbers += positions * 2 * model.hidden_size * (cell_of(model).rows + 2) * model.layers
     numbers += positions * 5 * vocabulary

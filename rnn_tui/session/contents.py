@@ -28,7 +28,9 @@ LARGEST_RANDOM = 1 << 20
 _OPTIMIZER = re.compile(r"optimizer\.(.+)\.([a-z][a-z0-9_]{0,40})")
 _RANDOM = re.compile(r"rng\.[a-z0-9][a-z0-9_.]{0,60}")
 _HISTORY = re.compile(r"history\.[a-z][a-z0-9_]{0,40}")
-_TIMELAPSE = re.compile(r"timelapse\.[A-Za-z0-9][A-Za-z0-9_.]{0,80}")
+LONGEST_PROBE = 120
+MOST_FRAMES = 40
+MOST_CANDIDATES = 5
 
 _WHOLE = ("step", "tokens", "planned", "val_step", "best_step", "clipped")
 _NUMBERS = ("epoch", "train_loss", "val_loss", "best_loss", "updated")
@@ -59,11 +61,13 @@ def check_tensors(config: Config, shapes: Shapes, vocabulary: int, newer: bool =
     if "carry" in groups:
         states = [s for s in cell_of(config.model).states if s in ("h", "c")]
         _carried(config, groups.pop("carry"), states)
+    if "timelapse" in groups:
+        _recorded(config, groups.pop("timelapse"), cell_of(config.model).states, vocabulary)
     rows = {described[1] for name, described in shapes.items() if name.startswith("history.")}
     if rows and (len(rows) > 1 or "history.step" not in shapes):
         raise DamagedError("the columns of its history are not equally long")
     for name, (code, shape) in shapes.items():
-        if not name.startswith(("model.", "best.", "carry.")) and not _fits(name, code, shape, expected):
+        if not name.startswith(("model.", "best.", "carry.", "timelapse.")) and not _fits(name, code, shape, expected):
             if newer and _unknown(name):
                 continue
             raise DamagedError(f"the tensor {name[:80]!r} ({code}, {list(shape)}) has no place in it")
@@ -89,6 +93,43 @@ def _carried(config: Config, found: Shapes, states: Sequence[str]) -> None:
         raise DamagedError("the carried state does not belong to its network")
 
 
+def _recorded(config: Config, found: Shapes, states: Sequence[str], vocabulary: int) -> None:
+    """The recording of a probe text: F frames of T symbols, every name there and of one size."""
+    hidden = config.model.hidden_size
+    (T,), (F,) = (found.get(name, ("", (0,)))[1][:1] or (0,) for name in ("tokens", "steps"))
+    n = min(MOST_CANDIDATES, vocabulary)
+    expected: dict[str, tuple[str, tuple[int, ...]]] = {
+        "tokens": ("I32", (T,)), "steps": ("I64", (F,)), "top_id": ("I32", (F, T, n)), "top_p": ("F32", (F, T, n)),
+        "bits": ("F32", (F, T)),
+    }  # fmt: skip
+    for k in range(config.model.layers):
+        for state in states:
+            expected[f"layers.{k}.{state}"] = ("I8", (F, T, hidden))
+            expected[f"layers.{k}.{state}_scale"] = ("F32", (F, hidden))
+    if dict(found) != expected or not (0 < T <= LONGEST_PROBE and 0 < F <= MOST_FRAMES):
+        raise DamagedError("the tensors of its recording (timelapse) do not belong to its network")
+
+
+def check_recording(tensors: Mapping[str, Array], vocabulary: int) -> None:
+    """Holds the values of a recording, if there is one, against what they may be.
+
+    `check_tensors` was passed. Raises DamagedError.
+    """
+    if "timelapse.tokens" not in tensors:
+        return
+    steps = tensors["timelapse.steps"]
+    fits = bool(steps[0] >= 0 and (np.diff(steps) > 0).all())
+    for name in ("timelapse.tokens", "timelapse.top_id"):
+        fits = fits and bool((tensors[name] >= 0).all() and (tensors[name] < vocabulary).all())
+    for name, array in tensors.items():
+        if name.startswith("timelapse.") and name.endswith("_scale"):
+            fits = fits and bool(np.isfinite(array).all() and (array >= 0).all())
+    p, bits = tensors["timelapse.top_p"], tensors["timelapse.bits"]
+    fits = fits and bool(((p >= 0) & (p <= 1.001)).all() and np.isfinite(bits[:, 1:]).all())
+    if not fits:
+        raise DamagedError("its recording (the tensors timelapse) holds values that can't be")
+
+
 def _fits(name: str, code: str, shape: tuple[int, ...], expected: Mapping[str, tuple[int, ...]]) -> bool:
     match name.partition(".")[0]:
         case "vocabulary":
@@ -107,8 +148,6 @@ def _fits(name: str, code: str, shape: tuple[int, ...], expected: Mapping[str, t
             if name == "history.step" and code != "I64":
                 return False
             return _HISTORY.fullmatch(name) is not None and len(shape) == 1 and shape[0] <= MOST_ROWS
-        case "timelapse":
-            return _TIMELAPSE.fullmatch(name) is not None and len(shape) <= 4 and all(shape)
         case _:
             return False
 

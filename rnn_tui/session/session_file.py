@@ -104,7 +104,7 @@ def save(
     try:
         tensors = layout.in_order({key: _storable(key, array) for key, array in session.tensors.items()})
         shapes = {key: (layout.code_of(array), array.shape) for key, array in tensors.items()}
-        _check(session.config, shapes, tensors.get("vocabulary"), tensors.get("samples"))
+        _check(session.config, shapes, tensors)
         pieces = layout.pieces(tensors, _metadata(session, tensors))
     except (DamagedError, ValueError, RecursionError) as error:
         raise SessionError(f"{name} was not saved: {error}") from error
@@ -118,6 +118,8 @@ def _storable(name: str, array: Array) -> Array:
             kind = "F32"
         case "b":
             kind = "U8"
+        case "i" if name.startswith("timelapse.") and array.dtype.itemsize in (1, 4):
+            kind = "I8" if array.dtype.itemsize == 1 else "I32"
         case "i" | "u":
             kind = "U8" if array.dtype == np.uint8 and name != "history.step" else "I64"
         case _:
@@ -151,13 +153,14 @@ def _sum(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
-def _check(config: Config, shapes: contents.Shapes, vocabulary: Array | None, samples: Array | None) -> None:
-    if vocabulary is None:
+def _check(config: Config, shapes: contents.Shapes, tensors: Mapping[str, Array]) -> None:
+    if "vocabulary" not in tensors:
         raise DamagedError("its vocabulary is missing")
-    symbols = contents.unpack_vocabulary(vocabulary)
+    symbols = contents.unpack_vocabulary(tensors["vocabulary"])
     contents.check_tensors(config, shapes, len(symbols))
-    if samples is not None:
-        contents.unpack_samples(samples)
+    if "samples" in tensors:
+        contents.unpack_samples(tensors["samples"])
+    contents.check_recording(tensors, len(symbols))
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,10 +260,12 @@ def load(path: Path, files: Files = FILES) -> SessionFile:
         if header.size > free:
             raise SessionError(f"it needs {header.size >> 20:,} MB of memory, {free >> 20:,} MB are free")
         vocabulary = _vocabulary(fd, summary, files)
-        contents.check_tensors(summary.config, shapes, len(contents.unpack_vocabulary(vocabulary)), summary.newer)
+        symbols = len(contents.unpack_vocabulary(vocabulary))
+        contents.check_tensors(summary.config, shapes, symbols, summary.newer)
         tensors = _read_all(fd, summary, files)
         if "samples" in tensors:
             contents.unpack_samples(tensors["samples"])
+        contents.check_recording(tensors, symbols)
         return SessionFile(
             config=summary.config,
             tensors=tensors,

@@ -17,9 +17,11 @@ from rnn_tui.config import CHOICES, Config, get, put, show
 from rnn_tui.data.text import Corpus, check_length
 from rnn_tui.data.vocabulary import Vocabulary
 from rnn_tui.generation import Writer, start_symbol
+from rnn_tui.inspection.timelapse import Timelapse, most_crowded
 from rnn_tui.model.initial import fill
 from rnn_tui.model.network import Network, load_weights, weights
 from rnn_tui.tasks import language
+from rnn_tui.training.flight import FlightRecorder, groups_of
 from rnn_tui.training.history import History
 from rnn_tui.training.precision import fingerprint, resolve_device, resolve_precision
 from rnn_tui.training.randomness import Generators, generator
@@ -74,7 +76,7 @@ class Run:
         self.vocabulary = vocabulary
         self.corpus = corpus
         self.progress = Progress()
-        self.history = History()
+        self.flight = FlightRecorder()
         self.generators = Generators(config.training.seed)
         self.samples: list[Sample] = []
         self.best: dict[str, Tensor] | None = None
@@ -84,13 +86,25 @@ class Run:
         self.threads = ThreadChoice(config.training.threads)
         self.network = Network(config.model, len(vocabulary), self.device.type)
         fill(self.network, config.model, self.generators["init"])
+        self.groups = groups_of(list(weights(self.network)))
+        self.history = History(groups=self.groups)
+        self.timelapse = self._new_timelapse()
         self.trainer = self._make_trainer()
 
     def _make_trainer(self) -> Trainer | None:
         if self.corpus is None:
             return None
         streams = language.make_streams(self.corpus.train, self.config, self.generators["data"])
-        return Trainer(self.network, streams, self.config.training, self.precision, self.device, self.generators)
+        return Trainer(
+            self.network, streams, self.config.training, self.precision, self.device, self.generators, self.flight
+        )
+
+    def _new_timelapse(self) -> Timelapse | None:
+        """A recording of the first symbols of the validation part, or of the training part without one."""
+        if self.corpus is None:
+            return None
+        part = self.corpus.validation if self.has_validation else self.corpus.train
+        return Timelapse.of(self.config.model, self.vocabulary.symbols, part)
 
     @property
     def epoch(self) -> float:
@@ -121,6 +135,8 @@ class Run:
         """One update. Raises NonFinite with everything as it was before."""
         assert self.trainer is not None, "a run without its text does not train"
         p, training = self.progress, self.config.training
+        if p.step == 0:
+            self.record_frame()
         update = self.trainer.step(training, p.step)
         p.step += 1
         p.tokens += training.batch_size * training.sequence_length
@@ -128,8 +144,17 @@ class Run:
         p.grad_norm, p.learning_rate = update.grad_norm, update.learning_rate
         smooth = max(SMOOTHING, 1 / p.step)
         p.train_loss = update.loss if p.step == 1 else p.train_loss + smooth * (update.loss - p.train_loss)
-        self.history.record(p.step, update.loss, update.grad_norm, update.learning_rate, update.clipped)
+        self.history.record(
+            p.step, update.loss, update.grad_norm, update.learning_rate, update.clipped, update.group_norms,
+            update.ratios,
+        )  # fmt: skip
         self.weights_version += 1
+        self.record_frame()
+
+    def record_frame(self) -> None:
+        """Read the probe text with the weights as they are now, if that is due; training does not notice."""
+        if self.timelapse is not None and self.timelapse.due(self.progress.step):
+            self.timelapse.record(self.network, self.progress.step)
 
     def validation_due(self) -> bool:
         step, every = self.progress.step, self.config.training.validate_every
@@ -190,7 +215,7 @@ class Run:
         self.samples = [s for s in self.samples if s.step != p.step]
         self.samples.append(Sample(p.step, "", self.vocabulary.decode(ids), known))
         if len(self.samples) > SAMPLES:
-            del self.samples[_most_crowded([s.step for s in self.samples])]
+            del self.samples[most_crowded([s.step for s in self.samples])]
 
     # -- changes on the way -----------------------------------------------------------
 
@@ -208,8 +233,7 @@ class Run:
             raise RunError(f"{key} can't change in a session: its weights would no longer fit")
         if self.corpus is not None:
             check_length(self.corpus, config.training.batch_size, config.training.sequence_length)
-        self.progress.events.append({"step": self.progress.step, "field": key, "from": old, "to": new})
-        del self.progress.events[:-1000]
+        self.note_event(key, old, new)
         before, self.config = self.config, config
         if key.startswith("model."):
             network, model = self.network, config.model
@@ -228,6 +252,13 @@ class Run:
             self._rebuild(keep_optimizer=True)
         elif (t.optimizer, t.momentum, t.weight_decay) != (b.optimizer, b.momentum, b.weight_decay):
             self._rebuild(keep_optimizer=t.optimizer == b.optimizer)
+            self.flight.forget_optimizer()
+
+    def note_event(self, field: str, old: Any, new: Any) -> None:
+        """Keep what was changed at this step: at most the newest 1,000."""
+        events = self.progress.events
+        events.append({"step": self.progress.step, "field": field, "from": old, "to": new})
+        del events[:-1000]
 
     def _rebuild(self, *, keep_optimizer: bool) -> None:
         """Another trainer for the same weights; h starts anew where the streams no longer fit."""
@@ -253,8 +284,7 @@ class Run:
         if self.best is None:
             raise RunError("there are no best weights yet")
         load_weights(self.network, self.best)
-        p = self.progress
-        p.events.append({"step": p.step, "field": "weights", "from": p.step, "to": p.best_step})
+        self.note_event("weights", self.progress.step, self.progress.best_step)
         self.weights_version += 1
         if self.trainer is not None:
             self._rebuild(keep_optimizer=False)
@@ -284,6 +314,8 @@ class Run:
                     kept[f"carry.layers.{k}.{state}"] = _copied(tensor)
         kept |= self.generators.arrays()
         kept |= self.history.arrays()
+        if self.timelapse is not None:
+            kept |= self.timelapse.arrays()
         return kept
 
     def progress_record(self) -> dict[str, Any]:
@@ -321,7 +353,9 @@ class Run:
 
         load_weights(self.network, under("model."))
         self.best = under("best.") or None
-        self.history = History.restored(arrays)
+        self.history = History.restored(arrays, groups=self.groups)
+        restored = Timelapse.restored(self.config.model, self.vocabulary.symbols, arrays)
+        self.timelapse = restored or self.timelapse
         self.samples = samples
         p = self.progress
         for name, unknown in vars(Progress()).items():
@@ -331,7 +365,9 @@ class Run:
             setattr(p, name, unknown if missing else value)
         if resolved.get("device") == self.device.type and resolved.get("precision") in ("float32", "bfloat16"):
             self.precision = str(resolved["precision"])
-        exact = all(resolved.get(name) == value for name, value in self.resolved().items())
+        # Weights that were brought here have no run behind them that the next loss could differ from.
+        brought = "rng.data" not in arrays
+        exact = brought or all(resolved.get(name) == value for name, value in self.resolved().items())
         if "threads" in resolved:
             settled = Settled(int(resolved["threads"]), bool(resolved["threads_free"]))
             self.threads.settled = settled
@@ -360,14 +396,6 @@ class Run:
 
 def _copied(tensor: Tensor) -> NDArray[Any]:
     return tensor.detach().cpu().numpy().copy()
-
-
-def _most_crowded(steps: list[int]) -> int:
-    """The index whose neighbours are closest in the logarithm of the step: dropping it, again and
-    again, leaves samples spaced logarithmically.
-    """
-    logs = [math.log(step + 1) for step in steps]
-    return min(range(1, len(steps) - 1), key=lambda k: logs[k + 1] - logs[k - 1])
 
 
 def describe_change(change: Mapping[str, Any]) -> str:

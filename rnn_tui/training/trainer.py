@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from rnn_tui.config import TrainingConfig
 from rnn_tui.model.network import Network, State, detach
 from rnn_tui.tasks import language
+from rnn_tui.training.flight import LONGEST_TEXT, FlightRecorder, Flown, first_non_finite, group_of, groups_of
 from rnn_tui.training.optimizer import Schedule, make_optimizer
 from rnn_tui.training.precision import autocast
 from rnn_tui.training.randomness import Generators
+
+# The update's length is measured at every 25th update, the first included.
+RATIO_EVERY = 25
 
 
 class NonFinite(ArithmeticError):
@@ -28,6 +34,10 @@ class Update:
     grad_norm: float
     learning_rate: float
     clipped: bool
+    group_norms: tuple[float, ...]
+    """Length of each group's gradient before clipping, in the order of `Trainer.groups`."""
+    ratios: tuple[float, ...]
+    """|dW| / |W| of each group, NaN where |W| is 0; empty at updates where it is not measured."""
 
 
 class Trainer:
@@ -43,15 +53,21 @@ class Trainer:
         precision: str,
         device: torch.device,
         generators: Generators,
+        flight: FlightRecorder,
     ) -> None:
         self.network = network
-        self.parameters = [p for p in network.parameters() if p.requires_grad]
+        named = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
+        self.names = [name for name, _ in named]
+        self.parameters = [p for _, p in named]
+        self.groups = groups_of(self.names)
+        self._group = [self.groups.index(group_of(name)) for name in self.names]
         self.streams = streams
         self.precision = precision
         self.device = device
         self.generators = generators
         self.optimizer = make_optimizer(self.parameters, training)
         self.schedule = Schedule()
+        self.flight = flight
         self.carry: State | None = None
 
     def step(self, config: TrainingConfig, made: int) -> Update:
@@ -73,28 +89,64 @@ class Trainer:
             )
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        norm = self._gradient_norm()
-        value, length = float(loss.detach()), float(norm)
+        present = [(k, p.grad) for k, p in enumerate(self.parameters) if p.grad is not None]
+        norms = torch.stack(torch._foreach_norm([gradient for _, gradient in present]))
+        total = torch.linalg.vector_norm(norms)
+        # One look at the device for all that is told of this update.
+        value, length, *each = torch.cat((loss.detach().reshape(1), total.reshape(1), norms)).tolist()
+        clipped = 0 < config.clip_norm < length
+        rate = config.learning_rate * self.schedule.factor(config, made)
+        flown = Flown(
+            made + 1, value, length, rate, clipped, self._by_group((k for k, _ in present), each),
+            inputs[:LONGEST_TEXT, 0].numpy().astype(np.int32),
+        )  # fmt: skip
         if not (math.isfinite(value) and math.isfinite(length)):
+            dropout.set_state(before[1])
+            self.flight.failed(flown, self._first_bad(inputs, targets, fresh))
             self.optimizer.zero_grad(set_to_none=True)
             self.streams.seek(cursor)
             data.set_state(before[0])
             dropout.set_state(before[1])
             what = "loss" if not math.isfinite(value) else "gradient"
             raise NonFinite(f"the {what} of update {made + 1:,} is not a finite number")
-        clipped = 0 < config.clip_norm < length
+        if self.flight.snapshot_due(made):
+            self.flight.keep(made, self.network, optimizer_state(self.optimizer, self.names))
         if clipped:
             self._scale_gradients(config.clip_norm / length)
-        rate = config.learning_rate * self.schedule.factor(config, made)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
+        old = [p.detach().clone() for p in self.parameters] if made % RATIO_EVERY == 0 else []
         self.optimizer.step()
         self.carry = detach(state)
-        return Update(value, length, rate, clipped)
+        self.flight.flown(flown)
+        return Update(value, length, rate, clipped, flown.group_norms, self._ratios(old) if old else ())
 
-    def _gradient_norm(self) -> Tensor:
-        gradients = [p.grad for p in self.parameters if p.grad is not None]
-        return torch.nn.utils.get_total_norm(gradients)
+    def _by_group(self, places: Iterable[int], norms: Iterable[float]) -> tuple[float, ...]:
+        """The length of each group, from those of the parameters at `places`."""
+        squares = [0.0] * len(self.groups)
+        for place, norm in zip(places, norms, strict=True):
+            squares[self._group[place]] += norm * norm
+        return tuple(map(math.sqrt, squares))
+
+    def _ratios(self, old: list[Tensor]) -> tuple[float, ...]:
+        """How far each group has moved from its `old` weights, as a share of their length."""
+        with torch.no_grad():
+            new = [p.detach() for p in self.parameters]
+            moved = torch._foreach_norm(torch._foreach_add(new, old, alpha=-1))
+            lengths = torch.stack((*moved, *torch._foreach_norm(old))).tolist()
+        count = len(old)
+        steps = self._by_group(range(count), lengths[:count])
+        whole = self._by_group(range(count), lengths[count:])
+        return tuple(s / w if w > 0 else math.nan for s, w in zip(steps, whole, strict=True))
+
+    def _first_bad(self, inputs: Tensor, targets: Tensor, fresh: bool) -> str:
+        """What was not finite in the update whose gradients are there."""
+        state = self.network.initial(inputs.shape[1]) if fresh or self.carry is None else self.carry
+        gradients = [(name, p.grad) for name, p in zip(self.names, self.parameters, strict=True)]
+        return first_non_finite(
+            self.network, inputs.to(self.device), targets.to(self.device), state, self.generators["dropout"],
+            gradients, self.precision,
+        )  # fmt: skip
 
     def _scale_gradients(self, by: float) -> None:
         """Pascanu, Mikolov and Bengio 2013: keep the direction, shorten the step."""

@@ -12,7 +12,9 @@ import pytest
 from rnn_tui import session
 from rnn_tui.config import Config, ConfigError, put
 from rnn_tui.lab import Asked, Lab, LabError, LookAtData, TraceText, Write
-from rnn_tui.views import DataView, Phase, Status, Trace, Writing
+from rnn_tui.lab.answers import training
+from rnn_tui.lab.questions import ReadFlight, ReadRecording
+from rnn_tui.views import DataView, Hold, Phase, Status, Trace, Writing
 from tests.training.conftest import make_run
 
 WAIT = 120.0
@@ -371,3 +373,122 @@ def test_writing_is_the_same_for_the_same_seed_and_stops_at_once(lab: Lab, small
     assert 0 < len(writing.text) < 10_000_000 and not writing.done
     assert len(writing.text) == len(writing.probability) == len(writing.top)
     assert all(0 < p <= 1 for p in writing.probability)
+
+
+def answer(lab: Lab, name: str, question: Any) -> Any:
+    """What the function of that name answers, in this thread."""
+    pieces = getattr(training, name)(question, Asked(question), lab._sources)
+    while True:
+        try:
+            next(pieces)
+        except StopIteration as finished:
+            return finished.value
+
+
+def test_the_way_back_after_a_loss_that_is_no_number(lab: Lab, small: Config, folder: Path) -> None:
+    config = put(put(small, "model.cell", "rnn"), "model.nonlinearity", "relu")
+    config = put(put(config, "training.clip_norm", 0), "training.optimizer", "sgd")
+    config = put(config, "training.steps", 1000)
+    trained(lab, config, steps=70)
+    lab.step_back()
+    assert "no weights to go back to" in lab.wait(WAIT).fault
+    lab.forget_fault()
+    lab.set("training.learning_rate", 1e6)
+    lab.train()
+    status = lab.wait(WAIT)
+    assert status.stopped_because == "non_finite" and status.can_step_back
+    flight = answer(lab, "read_flight", ReadFlight())
+    assert flight.bad_step == status.step + 1 and flight.back_step == 50 and flight.rows[-1].step == flight.bad_step
+    assert f"first not finite: {flight.first_bad}" in status.fault
+    assert "u goes back to the weights of step 50" in status.fault
+    lab.step_back()
+    status = lab.wait(WAIT)
+    assert not status.fault and not status.can_step_back and "weights of step 50 are back" in status.notice
+    lab.set("training.learning_rate", 0.01)
+    lab.train(steps=20)
+    status = lab.wait(WAIT)
+    assert not status.fault and status.step == flight.bad_step - 1 + 20 and math.isfinite(status.val_loss)
+    assert answer(lab, "read_flight", ReadFlight()).first_bad == ""
+    lab.close()
+    events = session.load(folder / "one.safetensors").progress["events"]
+    assert {"step": flight.bad_step - 1, "field": "weights", "from": flight.bad_step - 1, "to": 50} in events
+
+
+def test_clip_at_the_percentile_and_scale_the_recurrence(lab: Lab, small: Config, folder: Path) -> None:
+    lab.create(small, "one")
+    lab.clip_to_p90()
+    assert "no gradient has been measured yet" in lab.wait(WAIT).fault
+    lab.train(steps=30)
+    before = lab.wait(WAIT)
+    assert lab.curves is not None
+    curves = lab.curves
+    assert curves.groups[:2] == ("embedding", "layer 0 W_ih") and len(curves.groups) == 8
+    assert curves.group_norms.shape == curves.update_ratios.shape == (8, 30)
+    np.testing.assert_allclose(np.hypot.reduce(curves.group_norms, axis=0), curves.grad_norm, rtol=1e-5)
+    assert np.flatnonzero(~np.isnan(curves.update_ratios[0])).tolist() == [0, 25]
+    assert curves.norm_p90 == pytest.approx(float(np.percentile(curves.grad_norm, 90)))
+    lab.clip_to_p90()
+    status = lab.wait(WAIT)
+    assert status.config is not None and status.config.training.clip_norm == float(f"{curves.norm_p90:.3g}")
+    lab.scale_recurrent(3.0)
+    status = lab.wait(WAIT)
+    assert status.weights_version > before.weights_version and not status.fault
+    for bad in (0.0, 10.5, math.nan):
+        lab.scale_recurrent(bad)
+        assert "above 0, at most 10" in lab.wait(WAIT).fault
+    lab.train(steps=1)
+    lab.wait(WAIT)
+    lab.close()
+    events = session.load(folder / "one.safetensors").progress["events"]
+    assert [e["field"] for e in events] == ["training.clip_norm", "spectral radius of W_hh"]
+
+
+def test_what_is_held_is_told_until_it_is_released(lab: Lab, small: Config) -> None:
+    held, other = Hold(1, "c", 3, 0.5), Hold(0, "f", -1, 1.0, 2, 4)
+    lab.hold(held)
+    assert "no session yet" in lab.wait(WAIT).fault
+    trained(lab, small, steps=2)
+    lab.hold(held)
+    lab.hold(other)
+    changed = Hold(1, "c", 3, -0.5)
+    lab.hold(changed)
+    assert lab.wait(WAIT).held == (other, changed)
+    for wrong in (Hold(2, "h", 0, 1.0), Hold(0, "r", 0, 1.0), Hold(0, "h", 12, 1.0), Hold(0, "h", 0, math.nan)):
+        with pytest.raises(LabError):
+            lab.hold(wrong)
+    lab.release(other)
+    assert lab.wait(WAIT).held == (changed,)
+    lab.release()
+    assert lab.wait(WAIT).held == ()
+    for leave in (lab.restart, lambda: lab.create(small, "two"), lambda: lab.open("one")):
+        lab.hold(held)
+        assert lab.wait(WAIT).held == (held,)
+        leave()
+        assert lab.wait(WAIT).held == ()
+
+
+def test_holding_changes_nothing_in_training(lab: Lab, small: Config, folder: Path) -> None:
+    lab.create(small, "one")
+    lab.train(steps=20)
+    lab.hold(Hold(0, "h", -1, 0.0))
+    lab.train()
+    lab.wait(WAIT)
+    lab.close()
+    assert losses_in(folder) == plain_losses(small)
+
+
+def test_the_recording_is_read_while_it_trains(lab: Lab, small: Config, folder: Path) -> None:
+    lab.create(small, "one")
+    first = lab.wait(WAIT).recording_version
+    recording = answer(lab, "read_recording", ReadRecording())
+    assert recording.steps.tolist() == [0] and recording.version == first
+    lab.train()
+    status = lab.wait(WAIT)
+    recording = answer(lab, "read_recording", ReadRecording())
+    assert recording.steps.tolist() == [0, 1, 2, 3, 4, 5, 7, 9, 12, 15, 19, 24, 30, 38, 48, 60]
+    assert recording.version == status.recording_version != first
+    newest = recording.frame(recording.frames - 1)
+    assert newest.step == 60 and len(newest.symbols) == 120
+    lab.restart()
+    lab.wait(WAIT)
+    assert answer(lab, "read_recording", ReadRecording()).steps.tolist() == [0]

@@ -87,3 +87,42 @@ def test_validation_before_any_update_has_a_row_of_its_own() -> None:
     assert math.isnan(history.column("train_loss")[0])
     assert history.thinned(10)["step"].tolist() == [1]
     assert history.thinned(10)["val_loss"].tolist() == [4.0]
+
+
+@given(st.lists(st.tuples(losses, losses), min_size=1, max_size=200), st.integers(0, 200), st.integers(1, 30))
+@settings(max_examples=60)
+def test_groups_are_joined_thinned_and_restored_like_the_rest(
+    norms: list[tuple[float, float]], cut: int, points: int
+) -> None:
+    groups = ("embedding", "layer 0 W_hh")
+
+    def feed(history: History, first: int, last: int) -> None:
+        for k in range(first, last):
+            ratios = (k / 7, math.nan) if k % 25 == 0 else ()
+            history.record(k + 1, 1.0, 1.0, 0.1, False, norms[k], ratios)
+
+    cut = min(cut, len(norms))
+    whole, begun = History(8, groups), History(8, groups)
+    feed(whole, 0, len(norms))
+    feed(begun, 0, cut)
+    again = History.restored(begun.arrays(), 8, groups)
+    feed(again, cut, len(norms))
+    for name, expected in whole.arrays().items():
+        np.testing.assert_array_equal(again.arrays()[name], expected, err_msg=name)
+    view = whole.thinned(points)
+    assert view["group_norms"].shape == view["update_ratios"].shape == (2, len(view["step"]))
+    n = np.diff(np.concatenate(([0], view["step"])))
+    np.testing.assert_allclose((view["group_norms"] * n).sum(axis=1), np.sum(norms, axis=0), rtol=1e-3)
+    known = view["update_ratios"][0][~np.isnan(view["update_ratios"][0])]
+    assert known[-1] == np.float32((len(norms) - 1) // 25 * 25 / 7) and np.isnan(view["update_ratios"][1]).all()
+
+
+def test_the_percentile_is_of_the_last_thousand_updates() -> None:
+    history = History()
+    assert math.isnan(history.percentile(90))
+    norms = np.random.default_rng(1).random(1500).astype(np.float32)
+    for k, norm in enumerate(norms.tolist()):
+        history.record(k + 1, 1.0, norm, 0.1, clipped=False)
+        if k % 100 == 99:
+            history.validated(k + 1, 1.0)
+    np.testing.assert_allclose(history.percentile(90), np.percentile(norms[-1000:], 90), rtol=1e-6)

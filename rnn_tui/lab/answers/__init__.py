@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from rnn_tui.lab import questions
-from rnn_tui.lab.answers import reading
+from rnn_tui.lab.answers import equation, gradients, reading, training, units
 from rnn_tui.lab.answers.desk import Sources
 from rnn_tui.lab.asking import Answer, Asked
 
@@ -14,4 +14,13 @@ ANSWERS: Mapping[type[Any], Callable[[Any, Asked, Sources], Answer]] = {
     questions.LookAtData: reading.look_at_data,
     questions.TraceText: reading.trace_text,
     questions.Write: reading.write,
+    questions.Explain: equation.explain,
+    questions.FindUnits: units.find_units,
+    questions.FindMarks: units.find_marks,
+    questions.FindState: units.find_state,
+    questions.CountGates: units.count_gates,
+    questions.FollowGradient: gradients.follow_gradient,
+    questions.Compare: gradients.compare,
+    questions.ReadFlight: training.read_flight,
+    questions.ReadRecording: training.read_recording,
 }
