@@ -162,7 +162,7 @@ def replay_steps(
     gradients are left out. Float64, no dropout, the network is not touched. Raises
     ValueError for a place outside the text.
     """
-    found = torch.from_numpy(np.array(inputs))
+    found = inputs if isinstance(inputs, Tensor) else torch.from_numpy(np.array(inputs))
     if not 0 <= (at := at + len(found) if at < 0 else at) < len(found):
         raise ValueError(f"the loss can't stand at timestep {at:,}: the text has {len(found):,}")
     if truncate < 0:
