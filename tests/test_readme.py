@@ -15,6 +15,7 @@ SIGNS = {
     "up": "↑", "down": "↓", "left": "←", "right": "→", "question_mark": "?", "colon": ":", "less_than_sign": "<",
     "greater_than_sign": ">", "plus": "+", "minus": "-", "left_square_bracket": "[", "right_square_bracket": "]",
     "left_parenthesis": "(", "right_parenthesis": ")", "number_sign": "#",
+    "percent_sign": "%", "left_curly_bracket": "{", "right_curly_bracket": "}",
 }  # fmt: skip
 
 

@@ -28,6 +28,7 @@ from rnn_tui.app.keystrokes import Keystrokes
 from rnn_tui.app.pane import Answer, Pane
 from rnn_tui.app.panes.build import BuildPane
 from rnn_tui.app.panes.generate import GeneratePane
+from rnn_tui.app.panes.gradients import GradientsPane
 from rnn_tui.app.panes.inspect import InspectPane
 from rnn_tui.app.panes.sessions import SessionsPane
 from rnn_tui.app.panes.train import TrainPane
@@ -110,6 +111,7 @@ class LabApp(App[None], inherit_bindings=False):
             "build": BuildPane(id="build") if draft is None else BuildPane(draft, id="build"),
             "train": TrainPane(id="train"),
             "inspect": InspectPane(id="inspect"),
+            "gradients": GradientsPane(id="gradients"),
             "generate": GeneratePane(id="generate"),
             "sessions": SessionsPane(id="sessions"),
         }

@@ -39,8 +39,8 @@ class Frame:
         badge = "saving ..." if app.leaving else ""
         # Numbers four times a second: faster can't be read, and costs a kilobyte a second.
         words = (
-            status.phase, status.session, status.fault, status.exact, app.slow, badge, app.unit, app.starting,
-            self.status.size,
+            status.phase, status.session, status.fault, status.exact, status.held, app.slow, badge, app.unit,
+            app.starting, self.status.size,
         )  # fmt: skip
         now = time.monotonic()
         if words != self._words or now >= self._words_at + app.plot_period:

@@ -192,6 +192,17 @@ class Reading:
             self.layer = layer
             self.take(self.trace)
 
+    def choose(self, layer: int, unit: int, value: str) -> None:
+        """Go to a unit of any layer and show one value of it, where there is one of that name."""
+        if self.trace is None:
+            return
+        self.single = False
+        if (layer, value) != (self.layer, self.value):
+            self.layer, self.value, self.unit = layer, value, unit
+            self.take(self.trace)
+        else:
+            self.unit = min(max(unit, 0), self.units - 1)
+
     def step_value(self, by: int) -> None:
         """Show the next value. After the last come all values of the chosen unit, and from there the first."""
         names = self.names

@@ -7,16 +7,24 @@ import pytest
 from rnn_tui.app.actions import ACTIONS, BY_ID, PANES, key_of, sign_of, with_keymap
 from rnn_tui.app.panes.build import BuildPane
 from rnn_tui.app.panes.generate import GeneratePane
+from rnn_tui.app.panes.gradients import GradientsPane
 from rnn_tui.app.panes.inspect import InspectPane
+from rnn_tui.app.panes.lenses import LENSES
 from rnn_tui.app.panes.sessions import SessionsPane
 from rnn_tui.app.panes.train import TrainPane
 
 # What the keys are, written down a second time: a key is a promise.
-EVERYWHERE = "1 2 3 5 6 alt+1 alt+2 alt+3 alt+5 alt+6 space tab z y : ctrl+p ? w ctrl+s ctrl+o q ctrl+q ctrl+c escape"
+EVERYWHERE = (
+    "1 2 3 4 5 6 alt+1 alt+2 alt+3 alt+4 alt+5 alt+6 space tab z y : ctrl+p ? w ctrl+s ctrl+o q ctrl+q ctrl+c escape"
+)
 OF_PANE = {
     "build": "up down left right enter p P u",
-    "train": "s < > + - v V l b R up down",
-    "inspect": "left right h l H L home end up down j k pageup pagedown [ ] v V i ( ) # S g r F , .",
+    "train": "s < > + - v V l b R % u up down",
+    "inspect": (
+        "left right h l H L home end up down j k pageup pagedown [ ] v V i ( ) # S g r F , . enter x X "
+        "/ | m n N + - G f T"
+    ),
+    "gradients": "left right h l H L home end v V enter c { } [ ] i ( ) # r F % X u",
     "generate": "i up down left right enter v r",
     "sessions": "up down enter n a e d",
 }
@@ -44,12 +52,19 @@ def test_ids_are_unique_and_pairs_exist() -> None:
     assert all(action.pane in ("", *PANES) for action in ACTIONS)
 
 
-@pytest.mark.parametrize("pane", [BuildPane, TrainPane, InspectPane, GeneratePane, SessionsPane])
+@pytest.mark.parametrize("pane", [BuildPane, TrainPane, InspectPane, GradientsPane, GeneratePane, SessionsPane])
 def test_every_action_of_a_pane_is_performed(pane: type) -> None:
     """No key is dead, and no pane performs what has no key."""
     name = pane.PANE  # type: ignore[attr-defined]
     wanted = {action.name for action in ACTIONS if action.pane == name}
-    assert {m.removeprefix("do_") for m in dir(pane) if m.startswith("do_")} == wanted
+    kinds = [pane]
+    performed = set()
+    if pane is InspectPane:
+        # A lens that is open performs actions too, and is opened by its own.
+        kinds += LENSES.values()
+        performed |= set(LENSES)
+    performed |= {method.removeprefix("do_") for kind in kinds for method in dir(kind) if method.startswith("do_")}
+    assert performed == wanted
 
 
 def test_a_key_is_shown_as_on_the_keyboard_and_read_back() -> None:

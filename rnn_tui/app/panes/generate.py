@@ -60,8 +60,12 @@ class GeneratePane(Pane):
         self.question: Asked | None = None
         self.writing: Writing | None = None
         self.trouble = ""
+        self._from = (0, 0)
+        """Number and timestep of the reading whose h_t it goes on from; (0, 0): it reads the prompt."""
+        self._with = 0
+        """How many values were held in what is written."""
         self._network: tuple[str, str] | None = None
-        self._now: tuple[Phase, str, int, bool] = (Phase.EMPTY, "", -1, False)
+        self._now: tuple[Phase, str, int, bool, int] = (Phase.EMPTY, "", -1, False, 0)
         self._dirty = True
         self._drawn_at = 0.0
         self._drawn_for: tuple[Size, ...] = ()
@@ -125,8 +129,13 @@ class GeneratePane(Pane):
                 self.question = None
                 self.trouble = asked.error
                 self._dirty = True
+                if asked.error and self._from[0]:
+                    # The weights of the reading are gone: the symbols that led to its h_t are still there.
+                    self._from = (0, 0)
+                    self.host.say("that h_t is gone; it reads the prompt instead, with the newest weights")
+                    self._write()
                 self.host.keys_changed()
-        now = (status.phase, status.doing, status.step, status.has_best)
+        now = (status.phase, status.doing, status.step, status.has_best, len(status.held))
         if now != self._now and (self.writing is None or now[3] != self._now[3]):
             self._now = now
             self._dirty = True
@@ -147,6 +156,7 @@ class GeneratePane(Pane):
             self._stop()
             self.writing = None
             self.trouble = ""
+            self._from = (0, 0)
         self._dirty = True
 
     # Drawing.
@@ -170,7 +180,10 @@ class GeneratePane(Pane):
             self._foot.display = foot
             self._redraw()
             return
-        self._header.paint([view.headline(self.lab.status, writing, self.busy, self.trouble, self.has_network, width)])
+        status, at = self.lab.status, self._from
+        held = self._with if self.busy or writing is not None else len(status.held)
+        told = view.taken_told(held, at[1] if at[0] else -1)
+        self._header.paint([view.headline(status, writing, self.busy, self.trouble, self.has_network, width, told)])
         self._label.paint([((" Prompt  ", "label"),)])
         self._line.paint([view.prompt_line(self.prompt, self._line.size.width - 1)])
         best = self._best_used if self.lab.status.has_best else None
@@ -217,6 +230,8 @@ class GeneratePane(Pane):
         self.open_field(self._field, self.prompt)
 
     def accept(self) -> None:
+        if self._field.value != self.prompt:
+            self._from = (0, 0)
         self.prompt = self._field.value
         self._close()
 
@@ -240,12 +255,15 @@ class GeneratePane(Pane):
         self.take_prompt(text)
         return True
 
-    def take_prompt(self, text: str) -> None:
-        """Go on from a text; enter writes."""
+    def take_prompt(self, text: str, number: int = 0, t: int = 0) -> None:
+        """Go on from a text; enter writes. `number`: from the very h_t of that reading, with its weights, until the
+        prompt is another.
+        """
         if len(text) > LONGEST:
             self.host.say(f"the prompt has {len(text):,} symbols; its last {LONGEST:,} are taken")
         self._stop()
         self.prompt = text[-LONGEST:]
+        self._from = (number, t) if number else (0, 0)
         self.writing = None
         self.trouble = ""
         self._redraw()
@@ -269,6 +287,7 @@ class GeneratePane(Pane):
     def _change(self, by: int) -> None:
         if self.chosen >= len(OPTIONS):
             self.best = by > 0
+            self._from = (0, 0)
         else:
             option = OPTIONS[self.chosen]
             value = self.values[option.name]
@@ -301,6 +320,8 @@ class GeneratePane(Pane):
     def _write(self) -> None:
         self.trouble = ""
         self.writing = None
+        number, t = self._from
+        self._with = len(self.lab.status.held)
         self.question = self.lab.ask(
             Write(
                 prompt=self.prompt,
@@ -310,6 +331,9 @@ class GeneratePane(Pane):
                 top_p=self.values["top_p"],
                 seed=int(self.values["seed"]),
                 best=self._best_used,
+                number=number,
+                t=t,
+                holds=self.lab.status.held,
             )
         )
 
@@ -339,6 +363,7 @@ class GeneratePane(Pane):
         for option in OPTIONS:
             if option.valid(state.get(option.name)):
                 self.values[option.name] = float(state[option.name])
+        self._from = (0, 0)
         prompt = state.get("prompt")
         if isinstance(prompt, str):
             self.prompt = prompt[:LONGEST]

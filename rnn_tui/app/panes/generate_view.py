@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from rnn_tui.app.panes.generate_options import OPTIONS, WEIGHTS_HELP, Option
+from rnn_tui.app.panes.inspect_view import cut
 from rnn_tui.app.widgets.bars import Bar, quoted
 from rnn_tui.app.widgets.heatmap import legend
 from rnn_tui.app.widgets.painted import Spans, columns_of
@@ -19,15 +20,24 @@ HELP_ROWS = 3
 """Rows of an option's help where the options have a column of their own."""
 
 
-def headline(status: Status, writing: Writing | None, busy: bool, trouble: str, there: bool, width: int) -> Spans:
-    """How far it is, with which weights and which seed; what went wrong."""
+def taken_told(held: int, t: int) -> str:
+    """What it writes with beside the weights: values that are held, and the h_t it goes on from (t -1: the prompt)."""
+    told = f"  with {held} {'value' if held == 1 else 'values'} held" if held else ""
+    return told + (f"  from h at t {t} of Inspect's text" if t >= 0 else "")
+
+
+def headline(
+    status: Status, writing: Writing | None, busy: bool, trouble: str, there: bool, width: int, taken: str = ""
+) -> Spans:
+    """How far it is, with which weights and which seed; what went wrong. `taken`: what else it writes with."""
     if trouble:
         return ((f" {fit(clean_line(trouble), width - 2)}", "bad"),)
     if busy and writing is None:
         return ((fit(" reading the prompt, enter stops", width), "quiet"),)
     if writing is None:
         untrained = ", untrained" if status.step == 0 else ""
-        return ((fit(f" weights of step {status.step:,}{untrained}", width), "quiet"),) if there else ()
+        weights = f" weights of step {status.step:,}{untrained}" if " from h" not in taken else " the reading's weights"
+        return ((fit(weights, width), "quiet"), (fit(taken, max(width - len(weights), 0)), "warn")) if there else ()
     count = f" {len(writing.text):,} of {writing.length:,} symbols"
     if busy:
         count = f" writing{count}, enter stops"
@@ -36,6 +46,9 @@ def headline(status: Status, writing: Writing | None, busy: bool, trouble: str, 
         told += f"  {writing.dropped} symbols of the prompt are not in its vocabulary"
     elif writing.seconds > 0:
         told += f"  {len(writing.text) / writing.seconds:,.0f}/s"
+    if taken:
+        # What is held is told before speed and seed.
+        return cut(((count, "mark"), (taken, "warn"), (told, "quiet")), width)
     return ((fit(count, width), "mark"), (fit(told, max(width - len(count), 0)), "quiet"))
 
 

@@ -14,6 +14,7 @@ from rnn_tui.app.panes import inspect_layout as layout
 from rnn_tui.app.panes import inspect_view as view
 from rnn_tui.app.panes.generate import GeneratePane
 from rnn_tui.app.panes.inquiry import FOLLOW_EVERY, has_network
+from rnn_tui.app.panes.lens_parts import keys_of
 from rnn_tui.app.panes.lenses import LENSES
 from rnn_tui.app.panes.looking_pane import LookingPane
 from rnn_tui.app.panes.words import INSPECT_HELP
@@ -115,6 +116,7 @@ class InspectPane(LookingPane):
             self.inquiry.forget()
             self.scrub.forget()
             self.close_lens()
+            self._live = None
             self.reading.leave()
             self._dirty = True
             if was_there:
@@ -167,7 +169,7 @@ class InspectPane(LookingPane):
             self.reading.leave()
         self.reading.take(trace, keep_order=before is not None)
         if another and self._land >= 0:
-            self.reading.go(self._land)
+            self.reading.go(self._land - trace.offset)
         self._land = -1
         if self.lens is not None:
             self.lens.took(trace, another)
@@ -228,15 +230,10 @@ class InspectPane(LookingPane):
             if count and (found is None or found.value != count):
                 widget.styles.height = count
                 changed = True
-        self._facts.display = self.size.width >= 110
+        self._facts.display = self.size.width >= view.FACTS_WIDTH
         return changed
 
     # Drawing.
-
-    @property
-    def coloured(self) -> bool:
-        """Whether there are colours; otherwise a glyph says what the colour would."""
-        return not self.app.no_color and self.app.console.color_system not in (None, "standard", "windows")
 
     def draw(self) -> None:
         """Draw what changed; every widget sends only the columns that differ."""
@@ -253,7 +250,8 @@ class InspectPane(LookingPane):
             doing = doing or lens.asking.doing
         title = lens.header() if lens is not None else ""
         told = self.scrub.told or weights
-        self._header.paint([view.header(reading, told, doing, width, self.compact, title)])
+        held = len(reading.trace.holds) if reading.trace is not None else 0
+        self._header.paint([view.header(reading, told, doing, width, self.compact, title, held)])
         self._draw_hint()
         if reading.trace is None:
             self._message.paint(view.message(self.lab.status, inquiry.trouble, inquiry.under_way, width))
@@ -310,11 +308,11 @@ class InspectPane(LookingPane):
             mine = self.lens.allows(action) if self.lens is not None else None
             if mine is not None:
                 return mine
-            return not self.awaits and not self.scrub.on
+            return not self.awaits and (not self.scrub.on or (action in LENSES and LENSES[action].RECORDINGS))
         if not super().allows(action):
             return False
         if action in ("scrub_back", "scrub_on"):
-            return self.has_network and not self.awaits
+            return self.has_network
         if action in ("text", "earlier", "later", "reread", "follow"):
             return self.has_network
         if action in MOVES and not self.inquiry.trouble:
@@ -326,6 +324,11 @@ class InspectPane(LookingPane):
             mine = self.lens.key_hint()
             if mine is not None:
                 return mine
+        if self.scrub.on and not self.editing:
+            return [
+                (keys_of(self, "scrub_back", "scrub_on"), "training time"), (keys_of(self, "left", "right"), "time"),
+                (keys_of(self, "up", "down"), "unit"), (keys_of(self, "value"), "value"), ("escape", "live text"),
+            ]  # fmt: skip
         if self.trace is None and not self.editing and self.lab.status.phase is Phase.EMPTY:
             # Moves are possible for a moment; the key bar does not say so and take it back.
             return [(sign_of(BY_ID["run"].keys[0]), "train")]
@@ -406,11 +409,12 @@ class InspectPane(LookingPane):
         self.tick(self.lab.status)
 
     def do_write_on(self) -> None:
-        """The symbols up to the cursor, read from h_0, lead to exactly this h_t: they are the prompt."""
+        """Generate goes on from this very h_t; the symbols up to the cursor, which led to it, are the prompt."""
         trace = self.trace
         pane = self.host.pane("generate")
         if trace is not None and isinstance(pane, GeneratePane):
-            pane.take_prompt("".join(trace.symbols[: self.reading.cursor + 1]))
+            t = self.reading.cursor
+            pane.take_prompt("".join(trace.symbols[: t + 1]), 0 if self.scrub.on else trace.number, t)
             self.host.go("generate")
 
     def copy_text(self) -> str:

@@ -38,7 +38,9 @@ def with_lens(height: int, wanted: int, typing_own: bool, typing_line: bool) -> 
     """Text, cost, and the lens below them; units where the lens leaves room for some."""
     cost = int(height >= 9)
     line = int(typing_line)
-    room = max(height - 3 - cost - line, 1)
+    # On the lowest screens what one types is worth more than the text.
+    strip = 2 * (height >= 3 + line)
+    room = max(height - 1 - strip - cost - line, 0)
     lens = min(max(wanted, 1), room)
     units = room - lens
     legend = int(units > FEWEST_UNITS)
@@ -46,7 +48,7 @@ def with_lens(height: int, wanted: int, typing_own: bool, typing_line: bool) -> 
         # It asked for fewer rows than there are: they stay empty.
         lens, units, legend = room, 0, 0
     return Rows(
-        strip=0 if typing_own else 2, own=int(typing_own), hint=int(typing_own), cost=cost, units=units - legend,
+        strip=0 if typing_own else strip, own=int(typing_own), hint=int(typing_own), cost=cost, units=units - legend,
         over_time=0, legend=legend, lens=lens, line=line, detail=0, few=0, message=0, airy=height >= AIRY,
     )  # fmt: skip
 

@@ -15,8 +15,10 @@ from rnn_tui.app.widgets.heatmap import HeatRow, legend, short
 from rnn_tui.app.widgets.painted import Spans, columns_of
 from rnn_tui.app.widgets.row import fit, wrap
 from rnn_tui.symbols import REPLACEMENT, clean_line
-from rnn_tui.views import Phase, Status, Trace, perplexity
+from rnn_tui.views import Phase, Status, Trace, in_unit, perplexity
 
+FACTS_WIDTH = 110
+"""Columns from which the facts of the whole text have a place of their own."""
 SORT_WORDS = {"index": "by number", "change": "by change", "size": "by size"}
 
 
@@ -54,17 +56,27 @@ def weights_told(trace: Trace | None, now: int, status: Status, follows: bool) -
     return told + (", follows" if follows else "")
 
 
-def header(reading: Reading, weights: str, doing: str, width: int, compact: bool, title: str = "") -> Spans:
-    """Timestep, layer, value, order, and of which step the weights are; `title` in the place of value and order."""
+def header(
+    reading: Reading, weights: str, doing: str, width: int, compact: bool, title: str = "", held: int = 0
+) -> Spans:
+    """Timestep, layer, value, order, and of which step the weights are; `title` in the place of value and order.
+
+    `held`: how many values were held while it was read.
+    """
     trace = reading.trace
     if trace is None:
         return ((f" {fit(clean_line(doing), width - 1)}", "quiet"),) if doing else ()
     digits = len(str(trace.steps))
+    kept = f"  {held} held" if held else ""
     what = f"u{reading.unit}" if reading.single else reading.value
     if compact:
         place = f" t {reading.cursor:<{digits}}  layer {reading.layer}  {what}  u {reading.unit}"
         step = f"  step {trace.step:,}"
-        return cut(((place, "mark"), ((f"  {clean_line(doing)}" if doing else step), "quiet")), width)
+        if trace.weights_version < 0:
+            # Of a recording.
+            step = next((each for each in (f"  recorded at {trace.step:,}", f"  recorded {trace.step:,}")
+                         if len(place) + len(each) <= width), f" rec {trace.step}")  # fmt: skip
+        return cut(((place, "mark"), (kept, "warn"), ((f"  {clean_line(doing)}" if doing else step), "quiet")), width)
     order = SORT_WORDS[reading.sort] + (f" at t {reading.sorted_at}" if reading.sort == "size" else "")
     units = f"all of unit {reading.unit}" if reading.single else f"{reading.value}, {reading.units} units {order}"
     brief = f"unit {reading.unit}" if reading.single else f"{reading.value} {order}"
@@ -76,9 +88,9 @@ def header(reading: Reading, weights: str, doing: str, width: int, compact: bool
     told = f"  {clean_line(doing)}, escape stops it" if doing else f"  {weights}"
     places = (f"  layer {reading.layer} of {reading.layers}  {units}", f"  layer {reading.layer}  {brief}",
               f"  layer {reading.layer}")  # fmt: skip
-    room = width - columns_of(time) - len(told)
+    room = width - columns_of(time) - len(told) - len(kept)
     place = next((each for each in places if len(each) <= room), places[1])
-    return cut((*time, (place, "mark"), (told, "quiet")), width)
+    return cut((*time, (place, "mark"), (kept, "warn"), (told, "quiet")), width)
 
 
 def unknown_told(trace: Trace) -> str:
@@ -142,6 +154,11 @@ def cost_row(reading: Reading) -> HeatRow:
     return HeatRow("cost", values, "surprise")
 
 
+def score_told(loss: float) -> str:
+    """The mean cost of a text in all units: `1.60 nats, 2.31 bits, perplexity 4.96`."""
+    return f"{loss:.2f} nats, {in_unit(loss, 'bits'):.2f} bits, perplexity {perplexity(loss):.2f}"
+
+
 def legend_line(reading: Reading, width: int, coloured: bool, ascii_only: bool) -> Spans:
     """The ramps that are drawn, and what their ends stand for; the last ones give way where there is no room."""
     looks = {"coloured": coloured, "ascii_only": ascii_only}
@@ -159,6 +176,11 @@ def legend_line(reading: Reading, width: int, coloured: bool, ascii_only: bool) 
         elif not reading.bounded(name):
             # The rows of all units have one scale, the text has the chosen unit's own.
             groups.insert(1, ((f"   {name} ", "quiet"), *grid))
+    trace = reading.trace
+    if trace is not None and width < FACTS_WIDTH and not math.isnan(trace.loss):
+        # The score of a text of one's own is what it was read for: it comes first.
+        own = trace.source.startswith("your text")
+        groups.insert(0 if own else len(groups), ((f"{'' if own else '  '} {score_told(trace.loss)}  ", "value"),))
     spans: Spans = groups[0]
     for group in groups[1:]:
         if columns_of((*spans, *group)) <= width:

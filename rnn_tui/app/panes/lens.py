@@ -47,6 +47,11 @@ class Asking:
         share = self._asked.progress
         return (self._asked.doing or "working") + (f" {100 * share:.0f} %" if math.isfinite(share) else "")
 
+    @property
+    def share(self) -> float:
+        """How much of it is done, 0 to 1; NaN where that is not known, and before it is late."""
+        return self._asked.progress if self._asked is not None and self.late else math.nan
+
     def ask(self, lab: Lab, question: Question) -> None:
         """Put a question; the one under way is taken back."""
         self.cancel()
@@ -85,6 +90,8 @@ class Lens:
     ACTIONS: ClassVar[tuple[str, ...]]
     """Names of the actions that open it: `equation`."""
     TITLE: ClassVar[str]
+    RECORDINGS: ClassVar[bool] = False
+    """Whether it can look at a recorded frame as well: that has no gates, and no number to ask by."""
 
     def __init__(self, pane: LookingPane) -> None:
         self.pane = pane

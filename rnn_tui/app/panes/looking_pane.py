@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+
+from rnn_tui.app.panes import reading_pane
 from rnn_tui.app.panes.inquiry import Inquiry
 from rnn_tui.app.panes.lens import Lens
 from rnn_tui.app.panes.lenses import LENSES
@@ -22,8 +25,12 @@ class LookingPane(ReadingPane):
         self._live: Trace | None = None
         """The text as the newest reading has it, while a recording is shown."""
         self._land = -1
-        """The timestep to go to once the passage is there."""
+        """The symbol of the part to go to once the passage is there; -1: none."""
         self._line = Field(longest=200)
+        self._later = 0
+        """Frames to go in training time once the text is there."""
+        self._shown_value = ("h", False)
+        """What was shown of the live text: value, and whether all of one unit's."""
 
     def _ask(self, another: bool = False) -> None:
         """Read the text with the newest weights. A subclass does."""
@@ -32,10 +39,29 @@ class LookingPane(ReadingPane):
         self._dirty = True
         self.draw()
 
+    def _changed_by_key(self) -> None:
+        """The same; keys that come faster than it is drawn share one drawing."""
+        self._dirty = True
+        rested = time.monotonic() - self._drawn_at >= reading_pane.DRAW_EVERY
+        if rested and self.host.plot_period < reading_pane.SLOW:
+            self.draw()
+
+    @property
+    def coloured(self) -> bool:
+        """Whether there are colours; otherwise a glyph says what the colour would."""
+        return not self.app.no_color and self.app.console.color_system not in (None, "standard", "windows")
+
+    def forget_typed(self) -> None:
+        super().forget_typed()
+        self._later = 0
+
     # Training time.
 
     def _collect_frame(self) -> None:
         """Show the recorded frame that was asked for, once it is there."""
+        if self._later and not self.awaits:
+            by, self._later = self._later, 0
+            self._scrub(by)
         before = self.scrub.asking.under_way
         frame = self.scrub.arrived()
         if frame is not None:
@@ -47,7 +73,10 @@ class LookingPane(ReadingPane):
     def _show_frame(self, frame: Trace) -> None:
         if self._live is None:
             self._live = self.trace
-            self.close_lens()
+            self._shown_value = self.reading.value, self.reading.single
+            if self.lens is not None and not self.lens.RECORDINGS:
+                self.close_lens()
+            self.host.keys_changed()
         self.inquiry.follows = False
         self.reading.take(frame, keep_order=True)
         self._changed()
@@ -59,8 +88,15 @@ class LookingPane(ReadingPane):
         self.scrub.leave()
         live, self._live = self._live, None
         if live is not None:
+            self.reading.value, self.reading.single = self._shown_value
             self.reading.take(live)
+        self.host.keys_changed()
         return True
+
+    def show_recording(self) -> None:
+        """Go to the newest recorded frame, where none is shown yet."""
+        if not self.scrub.on:
+            self._scrub(-1)
 
     def do_scrub_back(self) -> None:
         self._scrub(-1)
@@ -69,8 +105,12 @@ class LookingPane(ReadingPane):
         self._scrub(1)
 
     def _scrub(self, by: int) -> None:
-        if self.inquiry.under_way:
+        if self.awaits:
+            self._later += by
             return
+        if self.inquiry.under_way:
+            # The same text with newer weights would put an end to the recording.
+            self.inquiry.stop()
         frame = self.scrub.move(self.lab, by)
         if frame is not None:
             self._show_frame(frame)
@@ -80,7 +120,7 @@ class LookingPane(ReadingPane):
     def act(self, action: str) -> None:
         lens = self.lens
         if lens is not None and lens.act(action):
-            self._changed()
+            self._changed_by_key()
         elif action in LENSES:
             self.open_lens(action)
         else:
@@ -115,8 +155,8 @@ class LookingPane(ReadingPane):
         self._changed()
 
     def read_passage(self, part: str, offset: int, cursor: int) -> None:
-        """Read another passage, of any part, and go to a timestep of it."""
+        """Read another passage, of any part, and go to a timestep of it; near the part's end it begins earlier."""
         self.inquiry.text = None
         self.inquiry.part, self.inquiry.passage = part, max(offset, 0)
-        self._land = cursor
+        self._land = max(offset, 0) + cursor
         self._ask(another=True)

@@ -27,8 +27,8 @@ def sizes_in(pane: Pane) -> tuple[Size, ...]:
     return tuple(child.size for child in pane.query("*"))
 
 
-class ReadingPane(Pane):
-    """A pane with a place in a trace: timestep, layer, unit, value. A subclass draws it in `draw`.
+class TimePane(Pane):
+    """A pane with a place in time and in the layers of a trace. A subclass draws it in `draw`.
 
     Moves that are typed while the text is still being read are kept, and made when it is there.
     """
@@ -50,11 +50,6 @@ class ReadingPane(Pane):
     def awaits(self) -> bool:
         """Whether moves are meant for a text that is not there yet."""
         return self.trace is None
-
-    @property
-    def page(self) -> int:
-        """Units that pageup and pagedown pass."""
-        return 10
 
     def draw(self) -> None:
         """Draw what changed. A subclass does, and calls this first."""
@@ -108,6 +103,21 @@ class ReadingPane(Pane):
     def do_last(self) -> None:
         self._move("go", 2**40)
 
+    def do_layer_down(self) -> None:
+        self._move("step_layer", -1)
+
+    def do_layer_up(self) -> None:
+        self._move("step_layer", 1)
+
+
+class ReadingPane(TimePane):
+    """A pane with a place in a trace: timestep, layer, unit, value."""
+
+    @property
+    def page(self) -> int:
+        """Units that pageup and pagedown pass."""
+        return 10
+
     def do_up(self) -> None:
         self._move("step_unit", -1)
 
@@ -119,12 +129,6 @@ class ReadingPane(Pane):
 
     def do_page_down(self) -> None:
         self._move("step_unit", self.page)
-
-    def do_layer_down(self) -> None:
-        self._move("step_layer", -1)
-
-    def do_layer_up(self) -> None:
-        self._move("step_layer", 1)
 
     def do_value(self) -> None:
         self._move("step_value", 1)

@@ -24,12 +24,15 @@ class Scrub:
 
     def move(self, lab: Lab, by: int) -> Trace | None:
         """The next frame, or the one before; None where there is none or it is still to be read."""
+        if self.asking.under_way:
+            # Keys that came before the recording did.
+            self._wanted += by
+            return None
         version = lab.status.recording_version
         known = self.recording is not None and (self.on or self.recording.version == version)
         if not known:
             self._wanted = by
-            if not self.asking.under_way:
-                self.asking.ask(lab, ReadRecording())
+            self.asking.ask(lab, ReadRecording())
             return None
         return self._go(by)
 

@@ -11,6 +11,7 @@ from textual.app import ComposeResult
 from textual.containers import Container, Vertical
 
 from rnn_tui.app.pane import Pane
+from rnn_tui.app.panes import mending
 from rnn_tui.app.panes.train_words import gradient_plot, loss_plot, prose, spark, stopped_words, validation_words
 from rnn_tui.app.widgets import palette
 from rnn_tui.app.widgets.curve import STYLES, Curve
@@ -232,6 +233,10 @@ weights are moved a little so that the symbols that really came would have been 
             return len(self.lab.samples) > 1
         if action == "best":
             return status.has_best
+        if action == "clip":
+            return math.isfinite(mending.percentile(self.host))
+        if action == "back":
+            return status.can_step_back
         if action in ("unit", "unit_back", "log"):
             return True
         return bool(status.session)
@@ -305,6 +310,12 @@ weights are moved a little so that the symbols that really came would have been 
             "The newest weights are replaced by them; training goes on from there.",
             [("enter", "take the best", self.lab.use_best)],
         )
+
+    def do_clip(self) -> None:
+        mending.clip_there(self.host)
+
+    def do_back(self) -> None:
+        mending.step_back(self.host)
 
     def do_restart(self) -> None:
         self.host.ask(

@@ -1,4 +1,4 @@
-"""The words of Inspect and Generate, explained for a person who meets them for the first time."""
+"""The words of Inspect, Gradients and Generate, explained for a person who meets them for the first time."""
 
 from __future__ import annotations
 
@@ -48,8 +48,94 @@ colour of that unit's memory, c or else h: a unit that follows something in the 
 **Order.** `S`: by number; by change, units that move most from timestep to timestep first; by size, those
 that are largest at the cursor first. The order stands still until you press `S`, `v` or `[ ]` again.
 
-`g` hands the text up to the cursor to Generate. Read again from h_0 it leads to this very h_t, so the model
-goes on from here.
+**The equation** (`enter`) writes out how the chosen unit's numbers come about at the cursor, term by term, as the
+textbook has them. W_ih x is what the symbol just read adds, W_hh h_(t-1) what the memory adds, b_ih and b_hh are
+constants that were learned, the **biases**. Their sum is the **pre-activation**; the **activation** squeezes it:
+sigmoid into 0 to 1, tanh into -1 to 1, ReLU cuts what is below 0. `v` goes through the lines. Of the one that is
+chosen you see what adds most, as weight x input = what it adds, by name: `'e'` is the symbol just read, `h 12` unit 12
+of h_(t-1), `layer 0 h 5` a unit of the layer below. On the curve stands the point where it is now: out on the
+flat ends it is **saturated**, and little that the past does can move it.
+
+**By hand**: `enter` again hides the results and asks for them, one after another. Three decimals are enough. `enter`
+alone shows the answer. `escape` leaves the line, so that you can go elsewhere, and once more shows everything.
+With the preset of 3 units everything that you need stands there: weights, the symbol's column, h_(t-1).
+
+**Hold** (`x`) keeps the shown value of the unit at 0 whatever its equation says, and shows what becomes of it: what
+is expected next without and with it, how the cost of the whole text changes, where most, and what is written from
+here when the cursor rests. This is an **intervention**: it tells whether the unit matters, and not only whether
+it goes along with something. `X` asks what to hold: `0.5` the shown value; `all 0` that of every unit of the layer;
+`here 0.5` at this timestep only; `f 1` another value by its name; `release` lets all go, as `x` does for one.
+What is held shows in every pane until it is released. It never touches the training.
+
+**Find units** (`/`): a regular expression, or the name of a built-in mark, marks symbols: `"[^"]*"` what stands in
+quotes, `column` the position in the line. All units of all layers, h and c, are ranked by how well their value tells
+marked symbols from the rest of 100,000. **AUC** is the chance that a marked symbol has the higher value of the two,
+or the lower one where it says so: 0.5 tells nothing, 1 tells all. `n` and `N` go through the units, and the text has
+each one's colour; what is marked is underlined.
+
+**Find a state** (`m`): once where a range of timesteps begins, once where it ends. The units that are **on** all
+through it, with a value of at least the threshold (`+ -`), are sought in the corpus: the places where most of them
+are on again come first, and of these the ones where few others are. `n` and `N` read them.
+
+**Saturation** (`G`): a gate is left-saturated below 0.1, nearly closed, and right-saturated above 0.9, nearly open.
+Each dot is a unit, further right the more often its gate is closed, higher up the more often it is open. A unit
+whose f is nearly always open can remember for long. The h of a **dead** unit never moves.
+
+**Full text** (`f`): all of it on many lines, with its loss and perplexity: paste any text to score it. `v` colours it
+by the chosen unit's value.
+
+**Training time** (`, .`): a probe text is read at about 40 steps of the training and kept: one goes back and watches
+a unit become what it is, while the timestep stays. `T` draws the chosen unit at all of these steps, one below the
+other. A recording has h, c and the likeliest symbols, no gates. Escape leads back to the live text.
+
+`g` goes on in Generate from this very h_t, with the weights that read the text and with what is held. Change the
+prompt there, and it reads the prompt instead.
+"""
+
+GRADIENTS_HELP = """
+# Gradients
+
+A network learns from the **gradient**: how the cost L of one symbol would change if a number inside were a
+little larger. To learn that an early symbol matters, the gradient must find its way back to it, through every
+timestep in between. Here you see how much of it arrives. `v` goes through three views.
+
+## How far it reaches
+
+**dL/dh_t** is the gradient with respect to the hidden state after symbol t, and **|dL/dh_t|** its length. The
+bars stand under the text, each row so many powers of ten: a blank cell in the row 1e-6 says that it is smaller.
+L, the cost in nats of the symbol after the loss's place, stands where the mark row says L; `enter` puts it at
+the cursor. An LSTM's dots are **dL/dc_t**, which goes back along the cell and not through h.
+
+**Horizon**: how many timesteps back at least 1e-6 of the gradient that arrives at the loss's own timestep is left.
+What happened before it can hardly be learned from this cost.
+
+**Vanished**: below 1e-6 or 1e-8 it is lost in rounding and in the gradients of other symbols. **Exploded**: above
+1e10 a step would throw the weights far away. `^` is a number too large to be held, `0` is exactly zero.
+
+**Spectral radius** of W_hh: the size of its largest eigenvalue. The textbook's story: each step back multiplies by
+W_hh, so the gradient shrinks as radius^k after k steps if the radius is below 1, and grows if it is above. It is
+not all: each step also multiplies by the slope of the nonlinearity, which is at most 1, so that the **product of
+Jacobians** shrinks even at radius 1. The largest **singular value** says how much a single step can stretch.
+
+`c` compares RNN, GRU and LSTM of the same size: fresh ones, then trained ones of this folder.
+
+## Step by step
+
+**BPTT**, backpropagation through time, walks from the loss to the left, one timestep at each `left`. At every
+step it adds to the gradients of the weights, which are the same at all timesteps: `gathered` is the length of the
+sum so far. The training cuts its texts into pieces of `training.sequence_length` symbols: the state crosses the
+cut, the gradient does not, and it is exactly 0 beyond. **k** says after how many timesteps it is cut here; `{` and
+`}` change it.
+
+## While it trains
+
+The length of each group's gradient over the steps of the run, and **upd/weight**, the length of an update over the
+length of the weights: about 1e-3 is a good rule of thumb, 1e-2 is a lot. **Clip**: a longer gradient is shortened
+to that length. `%` sets it to the 90th percentile of the last 1,000 steps, so that one step in ten is clipped.
+
+The **flight recorder** keeps the last updates: loss, gradient's length, rate, whether it was clipped, and what the
+first stream of the batch read. Where a number became infinite, it names the first tensor, and `u` goes back to the
+last finite weights. `X` breaks it on purpose.
 """
 
 GENERATE_HELP = """

@@ -22,6 +22,14 @@ def columns_of(spans: Iterable[Span]) -> int:
     return sum(cell_len(text) for text, _ in spans)
 
 
+def common(one: str, other: str) -> str:
+    """What both texts begin with."""
+    for k, (a, b) in enumerate(zip(one, other, strict=False)):
+        if a != b:
+            return one[:k]
+    return min(one, other, key=len)
+
+
 def changed_columns(old: Spans, new: Spans) -> tuple[int, int]:
     """From which column to which (exclusive) two lines differ; (0, 0) where they don't."""
     if old == new:
@@ -29,6 +37,8 @@ def changed_columns(old: Spans, new: Spans) -> tuple[int, int]:
     same = 0
     for before, after in zip(old, new, strict=False):
         if before != after:
+            if before[1] == after[1]:
+                same += cell_len(common(before[0], after[0]))
             break
         same += cell_len(after[0])
     old_end, new_end = columns_of(old), columns_of(new)
@@ -36,6 +46,8 @@ def changed_columns(old: Spans, new: Spans) -> tuple[int, int]:
     if old_end == new_end:
         for before, after in zip(reversed(old), reversed(new), strict=False):
             if before != after:
+                if before[1] == after[1]:
+                    end -= cell_len(common(before[0][::-1], after[0][::-1]))
                 break
             end -= cell_len(after[0])
     return same, max(end, same + 1)

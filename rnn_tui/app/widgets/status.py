@@ -64,6 +64,13 @@ def phase_words(status: Status) -> str:
     return f"{status.phase.value} {count}"
 
 
+def held_told(status: Status, width: int) -> str:
+    """What is held in readings and writings: `held: layer 0 c 17 = +0`, or how many values."""
+    if len(status.held) == 1 and width >= 60:
+        return f"held: {status.held[0]}"
+    return f"{len(status.held)} held"
+
+
 class StatusLine(Lines):
     """Session, phase, step, loss, perplexity, speed, device. What does not fit drops from the right; badges never."""
 
@@ -82,6 +89,8 @@ class StatusLine(Lines):
         badges: list[Run] = []
         if status.fault:
             badges.append(("! " + fit(clean_line(status.fault), 24), "bad"))
+        if status.held:
+            badges.append((held_told(status, self.size.width), "warn"))
         if not status.exact:
             badges.append(("approximate", "warn"))
         if slow:
