@@ -19,7 +19,8 @@ from tests.command import REPOSITORY, Command, command, environment, run, traine
 from tests.session_builder import small_config, small_session
 
 VERBS = (
-    "train", "eval", "generate", "trace", "gradients", "units", "intervene", "sessions", "import", "data", "keys", "doctor",
+    "train", "eval", "generate", "trace", "gradients", "units", "intervene", "sessions", "import", "data", "keys",
+    "doctor",
 )  # fmt: skip
 
 

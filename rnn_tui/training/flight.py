@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -62,6 +62,8 @@ class Snapshot:
     step: int
     weights: Mapping[str, Tensor]
     optimizer: Mapping[str, Tensor]
+    before_change: bool = False
+    """Whether a person changed the weights right after."""
 
 
 class FlightRecorder:
@@ -99,19 +101,25 @@ class FlightRecorder:
         newest = self.snapshots[-1].step if self.snapshots else None
         return newest is None or (made % SNAPSHOT_EVERY == 0 and newest != made)
 
-    def keep(self, made: int, network: Network, optimizer: Mapping[str, Tensor]) -> None:
-        """Copy the weights after `made` updates and the optimizer's state, where they are."""
+    def keep(
+        self, made: int, network: Network, optimizer: Mapping[str, Tensor], *, before_change: bool = False
+    ) -> None:
+        """Copy the weights after `made` updates and the optimizer's state, where they are.
+
+        `before_change`: a person is about to change the weights themselves.
+        """
         self.snapshots.append(
             Snapshot(
                 made,
                 {name: value.clone() for name, value in weights(network).items()},
                 {name: value.clone() for name, value in optimizer.items()},
+                before_change,
             )
         )
 
     def forget_optimizer(self) -> None:
         """Another optimizer took over: what the old one kept means nothing to it."""
-        kept = [Snapshot(snapshot.step, snapshot.weights, {}) for snapshot in self.snapshots]
+        kept = [replace(snapshot, optimizer={}) for snapshot in self.snapshots]
         self.snapshots = deque(kept, maxlen=2)
 
     @property
@@ -119,9 +127,15 @@ class FlightRecorder:
         """The weights to go back to after an update that failed: the newest from before the trouble
         began. None where no update failed, or nothing older is kept.
         """
+        if self.bad_step < 0:
+            return None
+        chosen = [snapshot for snapshot in self.snapshots if snapshot.before_change]
+        if chosen:
+            # The change is what made it fail, more likely than not.
+            return chosen[-1]
         made = self.bad_step - 1
         older = [snapshot for snapshot in self.snapshots if snapshot.step < made]
-        if self.bad_step < 0 or not older:
+        if not older:
             return None
         calm = [snapshot for snapshot in older if made - snapshot.step >= TROUBLE]
         return calm[-1] if calm else older[0]

@@ -7,7 +7,7 @@ import math
 from rnn_tui.model.initial import RadiusError, scale_to_radius, spectral_radius
 from rnn_tui.model.network import load_weights
 from rnn_tui.training.run import Run, RunError
-from rnn_tui.training.trainer import restore_optimizer
+from rnn_tui.training.trainer import optimizer_state, restore_optimizer
 from rnn_tui.views import Flight, FlightRow
 
 CLIPPED_AT = 90
@@ -29,8 +29,8 @@ def clip_to_percentile(run: Run, share: float = CLIPPED_AT) -> float:
 def scale_recurrent(run: Run, radius: float) -> None:
     """Scale W_hh of every layer (of a gated cell: each gate's H x H block) to a spectral radius.
 
-    The optimizer and the carried state stay. Raises RunError, with nothing changed, where the
-    radius can't be had.
+    The optimizer and the carried state stay; the weights of before are kept to go back to.
+    Raises RunError, with nothing changed, where the radius can't be had.
     """
     if not (math.isfinite(radius) and 0 < radius <= LARGEST_RADIUS):
         raise RunError(f"W_hh can't be given a spectral radius of {radius:g}; choose one above 0, at most 10")
@@ -44,6 +44,9 @@ def scale_recurrent(run: Run, radius: float) -> None:
         scaled = [scale_to_radius(block, radius) for block in blocks]
     except RadiusError as error:
         raise RunError(str(error)) from None
+    trainer = run.trainer
+    kept = optimizer_state(trainer.optimizer, trainer.names) if trainer is not None else {}
+    run.flight.keep(run.progress.step, run.network, kept, before_change=True)
     for block, new in zip(blocks, scaled, strict=True):
         block.copy_(new)
     run.note_event("spectral radius of W_hh", float(f"{before:.4g}"), radius)

@@ -278,6 +278,21 @@ def test_going_back_after_a_rate_that_was_too_high(small: Config) -> None:
     assert run.history.column("train_loss")[-1] < 4
 
 
+def test_going_back_after_w_hh_was_scaled_gives_the_weights_of_before(small: Config) -> None:
+    config = model(small, cell="rnn", nonlinearity="relu")
+    config = put(put(config, "training.optimizer", "sgd"), "training.clip_norm", 0)
+    run = make_run(config)
+    kept = {n: a for n, a in run.arrays().items() if n.startswith("model.")}
+    run.change("training.learning_rate", 10.0)
+    scale_recurrent(run, 10.0)
+    with pytest.raises(NonFinite):
+        for _ in range(50):
+            run.step()
+    assert step_back(run) == 0
+    for name, array in kept.items():
+        np.testing.assert_array_equal(run.arrays()[name], array, err_msg=name)
+
+
 def test_weights_from_just_before_the_end_are_passed_over() -> None:
     network = build()
     flight = FlightRecorder()
