@@ -401,3 +401,9 @@ async def test_an_empty_text_is_the_passage_again_and_a_passage_beyond_the_ends_
             assert pane.inquiry.passage == offset
             assert (len(lab.asked) == asked) == bool(told) == (len(app.said) > said)
             assert told in " ".join(app.said[said:])
+
+
+async def test_the_memory_of_a_reading_is_told() -> None:
+    async with stage() as (_, pane, _):
+        held = sum(array.nbytes for layer in the_trace(pane).layers for array in layer.values())
+        assert f"holds {held / 1e6:,.1f} MB" in pane.help_values()["memory"]

@@ -435,6 +435,8 @@ class InspectPane(LookingPane):
         values["surprise"] = "nothing predicted the first symbol" if math.isnan(cost) else f"{cost:.2f} bits"
         if not math.isnan(trace.loss):
             values["perplexity"] = f"{perplexity(trace.loss):.2f} over this text"
+        held = sum(array.nbytes for layer in trace.layers for array in layer.values())
+        values["memory"] = f"this reading holds {held / 1e6:,.1f} MB; a text that would need over 256 MiB is cut"
         return values
 
     def state(self) -> dict[str, Any]:
