@@ -12,6 +12,7 @@ from rnn_tui.app.actions import ACTIONS, PANES
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SIGNS = {
+    "slash": "/", "comma": ",", "full_stop": ".",
     "up": "↑", "down": "↓", "left": "←", "right": "→", "question_mark": "?", "colon": ":", "less_than_sign": "<",
     "greater_than_sign": ">", "plus": "+", "minus": "-", "left_square_bracket": "[", "right_square_bracket": "]",
     "left_parenthesis": "(", "right_parenthesis": ")", "number_sign": "#",
