@@ -278,6 +278,20 @@ def test_the_forget_bias_is_the_sum_of_both_biases_in_the_forget_rows(init: str)
         assert not (both[:6] == 2).any() and not (both[12:] == 2).any()
 
 
+@pytest.mark.parametrize("cell", CELL_NAMES)
+def test_default_weights_are_drawn_one_after_the_other_from_the_generator(cell: str) -> None:
+    own, draws = weights(build(cell=cell, hidden_size=9, initial_state="learned")), seeded(1)
+    for name, value in own.items():
+        drawn = torch.empty_like(value)
+        if name.endswith("_0"):
+            drawn.zero_()
+        elif name == "embedding.weight":
+            drawn.normal_(generator=draws)
+        else:
+            drawn.uniform_(-1 / 3, 1 / 3, generator=draws)
+        assert torch.equal(value, drawn), name
+
+
 def test_the_same_seed_gives_the_same_weights() -> None:
     a, b, c = (weights(build(seed=seed)) for seed in (3, 3, 4))
     assert all(torch.equal(a[name], b[name]) for name in a)

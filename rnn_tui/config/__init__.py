@@ -9,6 +9,11 @@ from __future__ import annotations
 from rnn_tui.config.choices import CHOICES, Choice, Kind, show, turn, visible
 from rnn_tui.config.fields import (
     BUILTIN_TEXTS,
+    COLUMNED,
+    GENERATED,
+    READ,
+    SEQUENCES,
+    TASKS,
     Applies,
     Config,
     DataConfig,
@@ -22,6 +27,11 @@ from rnn_tui.config.reading import ConfigError, choice, differences, get, load_t
 __all__ = [
     "BUILTIN_TEXTS",
     "CHOICES",
+    "COLUMNED",
+    "GENERATED",
+    "READ",
+    "SEQUENCES",
+    "TASKS",
     "Applies",
     "Choice",
     "Config",

@@ -33,6 +33,8 @@ class Choice:
     above: float | None
     ladder: tuple[float, ...]
     choices: tuple[str, ...]
+    tasks: tuple[str, ...] = ()
+    """Where it is of use; empty: in all."""
 
     @property
     def range(self) -> str:
@@ -65,7 +67,7 @@ def _describe() -> dict[str, Choice]:
         fields: Mapping[str, Any] = part.annotation.model_fields  # type: ignore[union-attr]
         for name, field in fields.items():
             extra: dict[str, Any] = field.json_schema_extra
-            kind = _kind(field.annotation)
+            kind: Kind = "choice" if extra["closed"] else _kind(field.annotation)
             found[f"{section}.{name}"] = Choice(
                 key=f"{section}.{name}",
                 section=section,
@@ -80,7 +82,8 @@ def _describe() -> dict[str, Choice]:
                 high=extra["high"],
                 above=extra["above"],
                 ladder=tuple(extra["ladder"]),
-                choices=tuple(get_args(field.annotation)) if kind == "choice" else tuple(extra["choices"]),
+                choices=tuple(get_args(field.annotation)) or tuple(extra["choices"]),
+                tasks=tuple(extra["tasks"]),
             )
     return found
 
@@ -111,7 +114,9 @@ def visible(c: Choice, config: Config) -> bool:
     """Whether a control does anything in this configuration: what does nothing is not shown."""
     if c.kind == "choice" and len(c.choices) < 2:
         return False
-    model, training = config.model, config.training
+    if c.tasks and config.data.task not in c.tasks:
+        return False
+    model, training, data = config.model, config.training, config.data
     match c.key:
         case "model.nonlinearity":
             return model.cell == "rnn"
@@ -121,6 +126,14 @@ def visible(c: Choice, config: Config) -> bool:
             return model.dropout > 0
         case "model.recurrent_dropout" | "model.initial_state" | "model.spectral_radius":
             return model.cell != "feedforward"
+        case "data.least_count":
+            return data.symbol == "word" or data.task == "tagging"
+        case "model.embedding_size" | "model.tied":
+            # These read numbers as they are.
+            return data.task not in ("adding", "forecasting")
+        case "training.padding":
+            # Where it is masked, the results are the same on either side.
+            return not training.masking
         case "training.momentum":
             return training.optimizer == "sgd"
         case "training.schedule_points":

@@ -10,6 +10,8 @@ A field says when a change of it takes effect:
 from __future__ import annotations
 
 import math
+import pkgutil
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -19,6 +21,15 @@ from rnn_tui.symbols import clean_line
 Applies = Literal["now", "next run", "new net"]
 
 BUILTIN_TEXTS = ("builtin:python-docs", "builtin:python-source", "builtin:sentences")
+
+# Each module of rnn_tui/tasks is a task of that name (packages there are what tasks share),
+# so a new one needs no entry here. They are not imported: some need torch.
+TASKS = tuple(
+    sorted(
+        (m.name for m in pkgutil.iter_modules([str(Path(__file__).parents[1] / "tasks")]) if not m.ispkg),
+        key=lambda name: (name != "language", name),
+    )
+)
 
 
 def _field(
@@ -33,8 +44,10 @@ def _field(
     unit: str = "",
     ladder: tuple[float, ...] = (),
     choices: tuple[str, ...] = (),
+    closed: bool = False,
     tasks: tuple[str, ...] = (),
 ) -> Any:
+    """`closed`: nothing but the `choices`; `tasks` where it is of use, all without any."""
     return Field(
         default=default,
         description=help,
@@ -50,10 +63,19 @@ def _field(
             "unit": unit,
             "ladder": list(ladder),
             "choices": list(choices),
+            "closed": closed,
             "tasks": list(tasks),
         },
     )
 
+
+GENERATED = ("adding", "copying", "recall", "brackets", "reber")
+"""Tasks whose data are made as they are needed: they read no file."""
+COLUMNED = ("tagging", "classification", "composing", "translation", "forecasting")
+READ = ("language", *COLUMNED)
+"""Tasks that read a file."""
+SEQUENCES = tuple(task for task in TASKS if task != "language")
+"""Tasks whose data are sequences of their own, each read from h_0; the others read one long stream."""
 
 _POWERS = tuple(float(2**k) for k in range(18))
 _SIZES = (1, 2, 3, 4, 8, 16, 32, 64, 100, 128, 200, 256, 400, 512, 768, 1024, 1536, 2048, 4096, 8192)
@@ -69,19 +91,31 @@ class _Section(BaseModel):
 class DataConfig(_Section):
     """What is read, and how it is cut into training, validation and test."""
 
-    task: Literal["language"] = _field("language", "what is learned from the data", label="Task", applies="new net")
+    task: str = _field(
+        "language", "what is learned from the data", label="Task", applies="new net", choices=TASKS, closed=True
+    )
     path: str = _field(
         BUILTIN_TEXTS[0],
-        "the text to learn: a UTF-8 file (plain or .gz), or one that is built in: " + ", ".join(BUILTIN_TEXTS),
-        label="Text",
+        "the data to learn from: a file (plain or .gz), for classification also a folder, or what is built in: "
+        "builtin:example for any task, builtin:doubling to forecast, catalog:NAME what was fetched, and the texts " + ", ".join(BUILTIN_TEXTS),
+        label="Data",
         applies="new net",
         choices=BUILTIN_TEXTS,
+        tasks=READ,
     )
     validation_path: str = _field(
-        "", "a file of its own for validation (empty: a part of the text)", label="Validation file", applies="new net"
+        "",
+        "a file of its own for validation (empty: a part of the text)",
+        label="Validation file",
+        applies="new net",
+        tasks=READ,
     )
     test_path: str = _field(
-        "", "a file of its own for the test (empty: a part of the text)", label="Test file", applies="new net"
+        "",
+        "a file of its own for the test (empty: a part of the text)",
+        label="Test file",
+        applies="new net",
+        tasks=READ,
     )
     split: str = _field(
         "90/5/5",
@@ -90,18 +124,110 @@ class DataConfig(_Section):
         applies="new net",
         unit="%",
         choices=("80/10/10", "90/5/5", "90/10/0", "95/5/0"),
+        tasks=READ,
     )
-    symbol: Literal["character"] = _field("character", "what one timestep reads", label="Symbol", applies="new net")
+    symbol: Literal["character", "word"] = _field(
+        "character",
+        "what one timestep reads: a character, or a word (a text is cut at white space, punctuation apart)",
+        label="Symbol",
+        applies="new net",
+        tasks=("language", "classification", "translation"),
+    )
     vocabulary_size: int = _field(
         0,
-        "keep this many symbols, the most frequent ones; the rest become U+FFFD (0: keep all)",
+        "keep this many symbols, the most frequent ones; the rest become one unknown symbol (0: keep all)",
         label="Vocabulary",
         applies="new net",
         low=0,
         high=1_114_112,
         unit="symbols",
-        ladder=(0, 32, 64, 128, 256, 512, 1024, 2048, 4096),
+        ladder=(0, 32, 64, 128, 256, 512, 1024, 2048, 4096, 10_000, 20_000, 33_000, 50_000),
+        tasks=("language", "tagging", "classification", "translation"),
     )
+    least_count: int = _field(
+        1,
+        "words seen fewer times than this in training become <unk>",
+        label="Least count",
+        applies="new net",
+        low=1,
+        high=1_000_000,
+        ladder=(1, 2, 3, 5, 10, 20),
+        tasks=("language", "tagging", "classification", "translation"),
+    )
+    columns: str = _field(
+        "",
+        "columns that are read, by name or by number from 0, with commas between: the token's (tagging), the text's "
+        "(classification, composing), source and target (translation), the values (forecasting); empty: guessed",
+        label="Columns",
+        applies="new net",
+        tasks=COLUMNED,
+    )
+    label_column: str = _field(
+        "",
+        "column of the tag or label, by name or by number from 0 (-1: the last); empty: guessed",
+        label="Label column",
+        applies="new net",
+        tasks=("tagging", "classification", "composing"),
+    )
+    reverse_source: bool = _field(
+        False,
+        "the encoder reads each source from its end to its beginning (Sutskever, Vinyals and Le 2014)",
+        label="Reverse source",
+        applies="new net",
+        tasks=("translation",),
+    )
+    window: int = _field(
+        36,
+        "timesteps of the series that are read before each forecast",
+        label="Window",
+        applies="new net",
+        low=1,
+        high=100_000,
+        unit="timesteps",
+        ladder=(1, 2, 3, 6, 12, 24, 36, 48, 60, 96, 132, 168, 365, 500, 1000),
+        tasks=("forecasting",),
+    )
+    horizon: int = _field(
+        1,
+        "timesteps that are forecast from each window",
+        label="Horizon",
+        applies="new net",
+        low=1,
+        high=10_000,
+        unit="timesteps",
+        ladder=(1, 2, 3, 6, 7, 12, 24, 36, 48, 96),
+        tasks=("forecasting",),
+    )
+    season: int = _field(
+        0,
+        "timesteps of one season, for the line that repeats the last one (0: found from the training part)",
+        label="Season",
+        applies="new net",
+        low=0,
+        high=100_000,
+        unit="timesteps",
+        ladder=(0, 4, 7, 12, 24, 52, 132, 144, 168, 365),
+        tasks=("forecasting",),
+    )
+    length: int = _field(
+        20,
+        "of a generated probe: how many timesteps lie between what is to be remembered and where it is asked for "
+        "(adding: timesteps in all; brackets: the longest string)",
+        label="Gap",
+        applies="new net",
+        low=1,
+        high=10_000,
+        unit="timesteps",
+        ladder=(1, 2, 3, 5, 8, 10, 15, 20, 30, 50, 75, 100, 150, 200, 300, 500, 1000),
+        tasks=("adding", "copying", "recall", "brackets"),
+    )
+
+    @field_validator("task")
+    @classmethod
+    def _known_task(cls, text: str) -> str:
+        if text not in TASKS:
+            raise ValueError(f"{shorten(repr(text))} is not one of {', '.join(TASKS)}")
+        return text
 
     @field_validator("split")
     @classmethod
@@ -131,6 +257,21 @@ class ModelConfig(_Section):
         128, "length of the learned vector for each symbol (0: one-hot)", label="Embedding", applies="new net",
         low=0, high=8192, unit="units", ladder=(0, *_SIZES),
     )  # fmt: skip
+    bidirectional: bool = _field(
+        False,
+        "a second layer beside each reads from the end to the beginning: at every timestep all of the sequence is "
+        "known (Schuster and Paliwal 1997)",
+        label="Bidirectional",
+        applies="new net",
+        tasks=("language", "tagging", "classification"),
+    )
+    attention: bool = _field(
+        False,
+        "the decoder looks at every state of the encoder, not at the last alone (Luong, Pham and Manning 2015, dot)",
+        label="Attention",
+        applies="new net",
+        tasks=("translation",),
+    )
     nonlinearity: Literal["tanh", "relu"] = _field(
         "tanh", "of the plain RNN only", label="Nonlinearity", applies="new net"
     )
@@ -204,12 +345,12 @@ class TrainingConfig(_Section):
         ladder=(100, 200, 500, 1000, 1200, 2000, 2500, 5000, 10_000, 20_000, 50_000, 100_000, 1_000_000),
     )
     batch_size: int = _field(
-        50, "streams of text read side by side", label="Batch", applies="next run", low=1, high=65_536,
-        unit="streams", ladder=(1, 2, 4, 8, 16, 32, 50, 64, 100, 128, 256, 512, 1024),
+        50, "streams or sequences read side by side", label="Batch", applies="next run", low=1, high=65_536,
+        unit="sequences", ladder=(1, 2, 4, 8, 16, 32, 50, 64, 100, 128, 256, 512, 1024),
     )  # fmt: skip
     sequence_length: int = _field(
         50, "timesteps that the gradient is followed back (the truncation of BPTT)", label="Timesteps",
-        applies="next run", low=1, high=100_000, unit="timesteps",
+        applies="next run", low=1, high=100_000, unit="timesteps", tasks=("language",),
         ladder=(1, 2, 5, 10, 20, 25, 35, 50, 64, 100, 128, 200, 256, 500, 1000),
     )  # fmt: skip
     optimizer: Literal["adamw", "adam", "rmsprop", "sgd"] = _field(
@@ -279,6 +420,38 @@ class TrainingConfig(_Section):
         "carry h from one batch to the next, detached; off: random passages, each starting at h_0",
         label="Carry state",
         applies="next run",
+        tasks=("language",),
+    )
+    forgot_reset: bool = _field(
+        False,
+        "a mistake to look at: h is not reset between sequences, each starts with what an unrelated one left",
+        label="Forgot to reset",
+        applies="next run",
+        tasks=SEQUENCES,
+    )
+    masking: bool = _field(
+        True,
+        "padded timesteps enter neither state nor loss; off is a mistake to look at: they are read like data",
+        label="Masking",
+        applies="next run",
+        tasks=SEQUENCES,
+    )
+    padding: Literal["post", "pre"] = _field(
+        "post",
+        "where short sequences of a batch are filled up: after their end or before their beginning",
+        label="Padding",
+        applies="next run",
+        tasks=SEQUENCES,
+    )
+    teacher_forcing: float = _field(
+        1.0,
+        "share of the decoder's steps that read the right symbol before, not the one it chose itself",
+        label="Teacher forcing",
+        applies="now",
+        low=0.0,
+        high=1.0,
+        ladder=(0.0, 0.25, 0.5, 0.75, 0.9, 1.0),
+        tasks=("translation",),
     )
     seed: int = _field(
         1, "of initial weights, data order, dropout and samples", label="Seed", applies="new net",

@@ -9,9 +9,12 @@ from torch import Tensor, nn
 
 from rnn_tui.config import ModelConfig
 from rnn_tui.model.network import Network
+from rnn_tui.model.parameters import tied
+from rnn_tui.model.stack import Stack
+from rnn_tui.model.translation import EncoderDecoder
 
 
-def fill(network: Network, model: ModelConfig, generator: torch.Generator) -> None:
+def fill(network: Network | EncoderDecoder, model: ModelConfig, generator: torch.Generator) -> None:
     """Gives every parameter its first value, in place.
 
     `default`     PyTorch's own distributions: a layer's weights and biases
@@ -25,38 +28,54 @@ def fill(network: Network, model: ModelConfig, generator: torch.Generator) -> No
 
     A spectral radius other than 0 is what each gate's H x H block of W_hh is scaled to after that.
     A forget bias other than 0 is what b_ih + b_hh of the forget gate's rows come to; the
-    rows of b_hh are 0 then. A learned h_0 (and c_0) starts at 0.
+    rows of b_hh are 0 then. A learned h_0 (and c_0) starts at 0. The second direction of a
+    layer is drawn after the first, by the same rule; an encoder before its decoder. A readout
+    and attention's W_c are U(-1/sqrt(in), 1/sqrt(in)), in being what they read.
     """
     with torch.no_grad():
-        if network.embedding is not None and not model.tied:
-            network.embedding.weight.normal_(generator=generator)
-        for layer in network.layers:
-            _fill_layer(layer, network, model, generator)
-        bound = 1 / math.sqrt(model.hidden_size)
-        network.output.weight.uniform_(-bound, bound, generator=generator)
-        network.output.bias.uniform_(-bound, bound, generator=generator)
+        if isinstance(network, EncoderDecoder):
+            _fill_stack(network.encoder, model, generator)
+            if network.decoder.attention is not None:
+                _fill_linear(network.decoder.attention, generator)
+        reading = network.decoder if isinstance(network, EncoderDecoder) else network
+        _fill_stack(reading, model, generator, drawn=not tied(model, network.sizes))
+        _fill_linear(reading.output, generator)
 
 
-def _fill_layer(layer: nn.Module, network: Network, model: ModelConfig, generator: torch.Generator) -> None:
-    hidden, bound = model.hidden_size, 1 / math.sqrt(model.hidden_size)
+def _fill_stack(stack: Stack, model: ModelConfig, generator: torch.Generator, *, drawn: bool = True) -> None:
+    if stack.embedding is not None and drawn:
+        stack.embedding.weight.normal_(generator=generator)
+    for layer in stack.layers:
+        _fill_layer(layer, stack, model, generator)
+
+
+def _fill_linear(linear: nn.Linear, generator: torch.Generator) -> None:
+    bound = 1 / math.sqrt(linear.in_features)
+    linear.weight.uniform_(-bound, bound, generator=generator)
+    linear.bias.uniform_(-bound, bound, generator=generator)
+
+
+def _fill_layer(layer: nn.Module, stack: Stack, model: ModelConfig, generator: torch.Generator) -> None:
+    cell, hidden, bound = stack.cell, model.hidden_size, 1 / math.sqrt(model.hidden_size)
     found = dict(layer.named_parameters())
     for name, parameter in found.items():
-        if name.endswith("_0"):
+        if name.removesuffix("_reverse").endswith("_0"):
             parameter.zero_()
         elif model.init == "default":
             parameter.uniform_(-bound, bound, generator=generator)
         elif name.startswith("bias"):
             parameter.zero_()
         else:
-            for gate in parameter.chunk(network.cell.rows):
+            for gate in parameter.chunk(cell.rows):
                 _fill_gate(gate, model.init if name.startswith("weight_hh") else "xavier", generator)
-    if model.spectral_radius and network.cell.recurrent:
-        for block in found["weight_hh_l0"].chunk(network.cell.rows):
-            block.copy_(scale_to_radius(block, model.spectral_radius))
-    if "f" in network.cell.gates and model.forget_bias:
-        first = network.cell.gates.index("f") * hidden
-        found["bias_ih_l0"][first : first + hidden] = model.forget_bias
-        found["bias_hh_l0"][first : first + hidden] = 0.0
+    for direction in stack.directions:
+        if model.spectral_radius and cell.recurrent:
+            for block in found[f"weight_hh_l0{direction}"].chunk(cell.rows):
+                block.copy_(scale_to_radius(block, model.spectral_radius))
+        if "f" in cell.gates and model.forget_bias:
+            first = cell.gates.index("f") * hidden
+            found[f"bias_ih_l0{direction}"][first : first + hidden] = model.forget_bias
+            found[f"bias_hh_l0{direction}"][first : first + hidden] = 0.0
 
 
 class RadiusError(ValueError):

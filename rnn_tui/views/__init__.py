@@ -6,20 +6,38 @@ in nats per symbol unless a name says otherwise. T is timesteps, H units, V symb
 
 from __future__ import annotations
 
+from rnn_tui.views.answers import Added, Answer, Classified, Forecast, GapCurves, Tagged, Translated
 from rnn_tui.views.equation import Contributions, Equation, Line
 from rnn_tui.views.gradients import Compared, Comparison, Flight, FlightRow, GradientFlow, LayerFlow
 from rnn_tui.views.numbers import LARGEST_EXPONENT, LN2, UNITS, Array, Unit, frozen, in_unit, perplexity
 from rnn_tui.views.reading import Hold, Trace, Writing
 from rnn_tui.views.recording import Recording
-from rnn_tui.views.run import Baseline, Curves, DataView, NetworkView, Part, Phase, Sample, SessionRow, Stage, Status
+from rnn_tui.views.run import (
+    Baseline,
+    Curves,
+    DataView,
+    Guess,
+    NetworkView,
+    Part,
+    Phase,
+    Sample,
+    Scores,
+    SessionRow,
+    Sizes,
+    Stage,
+    Status,
+)
 from rnn_tui.views.units import GateShares, GateStatistics, Marked, StateMatches, StatePlace, UnitMatch, UnitRanking
 
 __all__ = [
     "LARGEST_EXPONENT",
     "LN2",
     "UNITS",
+    "Added",
+    "Answer",
     "Array",
     "Baseline",
+    "Classified",
     "Compared",
     "Comparison",
     "Contributions",
@@ -28,9 +46,12 @@ __all__ = [
     "Equation",
     "Flight",
     "FlightRow",
+    "Forecast",
+    "GapCurves",
     "GateShares",
     "GateStatistics",
     "GradientFlow",
+    "Guess",
     "Hold",
     "LayerFlow",
     "Line",
@@ -40,12 +61,16 @@ __all__ = [
     "Phase",
     "Recording",
     "Sample",
+    "Scores",
     "SessionRow",
+    "Sizes",
     "Stage",
     "StateMatches",
     "StatePlace",
     "Status",
+    "Tagged",
     "Trace",
+    "Translated",
     "Unit",
     "UnitMatch",
     "UnitRanking",
