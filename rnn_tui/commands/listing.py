@@ -1,4 +1,4 @@
-"""`rnn-lab data`, `keys` and `doctor`: what there is, and what works here."""
+"""`rnn-lab keys` and `doctor`: what there is, and what works here."""
 
 from __future__ import annotations
 
@@ -9,62 +9,7 @@ import typer
 
 from rnn_tui.commands.arguments import Json, folder_of
 from rnn_tui.commands.errors import DONE, FAILED
-from rnn_tui.commands.output import print_json, say, table
-from rnn_tui.model.shapes import size
-
-data_app = typer.Typer(invoke_without_command=True, rich_markup_mode=None, add_completion=False)
-
-
-@data_app.callback()
-def data(ctx: typer.Context, as_json: Json = False) -> int | None:
-    """The texts that are built in, and the cache of encoded texts: list, clear. Without a word: list."""
-    return _list(as_json) if ctx.invoked_subcommand is None else None
-
-
-@data_app.command("list")
-def list_command(as_json: Json = False) -> int:
-    """List the texts that need no file: licence, size, checksum; and the cache."""
-    return _list(as_json)
-
-
-def _list(as_json: bool) -> int:
-    from rnn_tui.data.catalog import cache_folder, catalog
-
-    rows = catalog()
-    cache = cache_folder()
-    kept = _folder_size(os.fspath(cache))
-    if as_json:
-        print_json({
-            "texts": [
-                {"name": r.name, "what": r.what, "licence": r.licence, "size": r.size, "sha256": r.sha256} for r in rows
-            ],
-            "cache": {"folder": os.fspath(cache), "size": kept},
-        })  # fmt: skip
-        return DONE
-    shown = [(r.name, size(r.size), r.licence, r.sha256[:12], r.what) for r in rows]
-    print(table(("name", "size", "licence", "sha256", "what it is"), shown, right=(1,)))
-    say(f"encoded texts take {size(kept)} in {cache}; rnn-lab data clear deletes them")
-    return DONE
-
-
-def _folder_size(folder: str) -> int:
-    try:
-        with os.scandir(folder) as entries:
-            return sum(entry.stat(follow_symlinks=False).st_size for entry in entries)
-    except OSError:
-        return 0
-
-
-@data_app.command("clear")
-def clear_command(as_json: Json = False) -> int:
-    """Delete the encoded texts; they are made again when they are needed."""
-    from rnn_tui.data.catalog import cache_folder, clear_cache
-
-    freed = clear_cache()
-    say(f"{size(freed)} freed in {cache_folder()}")
-    if as_json:
-        print_json({"folder": os.fspath(cache_folder()), "freed": freed})
-    return DONE
+from rnn_tui.commands.output import print_json, say
 
 
 def keys(as_json: Json = False) -> int:

@@ -13,6 +13,7 @@ import os
 import re
 import tempfile
 import zlib
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,7 +80,7 @@ def encode(source: Source, watch: Watch, *, keep: int = 0, symbols: str = "") ->
     what the text has: all of it, or with `keep` > 0 and more kinds than that, the keep - 1
     most frequent and U+FFFD for the rest. Raises DataError.
     """
-    key = _key(source, keep, symbols)
+    key = key_of(source, f"{FORMAT} {keep} {symbols}")
     kept = _load(key, source, watch)
     if kept:
         return kept
@@ -100,7 +101,7 @@ def encode(source: Source, watch: Watch, *, keep: int = 0, symbols: str = "") ->
     try:
         folder = cache_folder()
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _save(folder, key, source, second, table, meaning)
+        save(folder, key, lambda file: _write(file, source, second, table, found.length), meaning)
         return _load(key, source, None) or _unkept(source, second, table, meaning)
     except OSError:
         return _unkept(source, second, table, meaning)
@@ -150,10 +151,9 @@ def _write(file: IO[bytes], source: Source, watch: Watch, table: Ids, length: in
     return checksum
 
 
-def _key(source: Source, keep: int, symbols: str) -> str:
-    """A name that is new whenever the file, its size, its time or the vocabulary asked for is."""
+def key_of(source: Source, wanted: str) -> str:
+    """A name that is new whenever the file, its size, its time or what is wanted of it is."""
     place, *state = source.identity
-    wanted = f"{FORMAT} {keep} {symbols}"
     return f"{_digest(place)[:16]}-{_digest(' '.join(state))[:8]}-{_digest(wanted)[:16]}"
 
 
@@ -161,8 +161,11 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _save(folder: Path, key: str, source: Source, watch: Watch, table: Ids, meaning: dict[str, Any]) -> None:
-    """Put the text into the cache, whole or not at all. Raises OSError, DataError."""
+def save(folder: Path, key: str, write: Callable[[IO[bytes]], int], meaning: dict[str, Any]) -> None:
+    """Put ids and their meaning into the cache, whole or not at all. Raises OSError, DataError.
+
+    `write` puts the ids into a file and returns their CRC-32, which is kept beside the meaning.
+    """
     place, state, _ = key.split("-")
     for old in folder.glob(f"{place}-*"):
         if old.name.split("-")[1] != state:
@@ -173,7 +176,7 @@ def _save(folder: Path, key: str, source: Source, watch: Watch, table: Ids, mean
 
     def ids(file: IO[bytes]) -> None:
         nonlocal checksum
-        checksum = _write(file, source, watch, table, meaning["length"])
+        checksum = write(file)
 
     def sidecar(file: IO[bytes]) -> None:
         file.write(json.dumps(meaning | {"crc32": checksum}, ensure_ascii=False).encode())
@@ -206,14 +209,15 @@ def _load(key: str, source: Source, watch: Watch | None) -> Encoded | None:
             size = os.fstat(file.fileno()).st_size
             if size != length * np.min_scalar_type(len(symbols) - 1).itemsize:
                 return None
-            if watch and _checksum(file, size, source, watch) != meaning["crc32"]:
+            if watch and checksum_of(file, size, source, watch) != meaning["crc32"]:
                 return None
             return _mapped(file, meaning, kept=True)
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
-def _checksum(file: IO[bytes], size: int, source: Source, watch: Watch) -> int:
+def checksum_of(file: IO[bytes], size: int, source: Source, watch: Watch) -> int:
+    """CRC-32 of a file of the cache. Raises DataError once cancelled."""
     # Through read, not the map: pages of a map that were touched count as resident memory.
     checksum = done = 0
     while piece := file.read(4 * sources.CHUNK):

@@ -51,8 +51,8 @@ def test_against_a_slow_witten_bell(data: st.DataObject, vocabulary: int, cells:
         patch.setattr(module, "_CHUNK", chunk)
         uniform, unigram, bigram = baselines(ids(train), ids(validation), vocabulary)
     assert [uniform.name, unigram.name, bigram.name] == ["uniform", "unigram", "bigram"]
-    assert uniform.nats == pytest.approx(math.log(vocabulary), abs=1e-12)
-    assert (unigram.nats, bigram.nats) == pytest.approx(slow(train, validation, vocabulary), abs=1e-12)
+    assert uniform.loss == pytest.approx(math.log(vocabulary), abs=1e-12)
+    assert (unigram.loss, bigram.loss) == pytest.approx(slow(train, validation, vocabulary), abs=1e-12)
 
 
 @pytest.mark.parametrize("vocabulary", [40, 3000, 60_000])
@@ -61,14 +61,14 @@ def test_small_and_large_alphabets(vocabulary: int) -> None:
     # A few frequent symbols and a long tail, as texts have.
     drawn = np.minimum(rng.zipf(1.3, 30_000), vocabulary) - 1
     train, validation = drawn[:25_000].astype(np.uint16), drawn[25_000:].astype(np.uint16)
-    found = [baseline.nats for baseline in baselines(train, validation, vocabulary)]
+    found = [baseline.loss for baseline in baselines(train, validation, vocabulary)]
     assert found[1:] == pytest.approx(slow(train.tolist(), validation.tolist(), vocabulary), abs=1e-10)
 
 
 def test_without_validation_the_training_part_is_scored() -> None:
     train = [0, 1, 2, 0, 1, 1, 2, 0]
     for validation in ([], [2]):
-        found = [baseline.nats for baseline in baselines(ids(train), ids(validation), 3)]
+        found = [baseline.loss for baseline in baselines(ids(train), ids(validation), 3)]
         assert found[1:] == pytest.approx(slow(train, train, 3), abs=1e-12)
 
 
@@ -86,5 +86,5 @@ def test_of_a_long_text_only_the_beginning_counts(monkeypatch: pytest.MonkeyPatc
 def test_a_learnable_order_shows_in_the_bigram() -> None:
     cycle = np.tile(np.arange(10, dtype=np.uint8), 500)
     uniform, unigram, bigram = baselines(cycle, cycle, 10)
-    assert unigram.nats == pytest.approx(uniform.nats, abs=1e-3)
-    assert bigram.nats < 0.01
+    assert unigram.loss == pytest.approx(uniform.loss, abs=1e-3)
+    assert bigram.loss < 0.01

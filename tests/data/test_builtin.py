@@ -27,7 +27,7 @@ def test_each_built_in_text_is_read_as_a_file_is(name: str, cache: Path) -> None
     assert corpus.source == name
     assert corpus.sha256 == hashlib.sha256(text.data).hexdigest()
     assert len(list(cache.iterdir())) == 2
-    uniform, unigram, bigram = (baseline.nats for baseline in corpus.view.baselines)
+    uniform, unigram, bigram = (baseline.loss for baseline in corpus.view.baselines)
     assert bigram < unigram < uniform
 
 

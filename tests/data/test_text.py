@@ -178,7 +178,7 @@ def test_one_kind_of_symbol_is_allowed_and_told(tmp_path: Path) -> None:
     corpus = read(written(tmp_path, "a" * 100))
     assert corpus.symbols == ("a",)
     assert "one kind of symbol only: there is nothing to predict" in corpus.view.notices
-    assert [baseline.nats for baseline in corpus.view.baselines] == [0.0, 0.0, 0.0]
+    assert [baseline.loss for baseline in corpus.view.baselines] == [0.0, 0.0, 0.0]
 
 
 def test_the_preview_can_not_drive_a_terminal(tmp_path: Path) -> None:
