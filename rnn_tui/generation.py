@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from rnn_tui.data.coding import END, START
 from rnn_tui.model.holding import Holding
 from rnn_tui.model.network import Network, State
 from rnn_tui.views import Hold
@@ -34,12 +35,12 @@ class Drawn:
 
 
 def start_symbol(vocabulary: Sequence[str]) -> int:
-    """What is read, unseen, where there is no prompt: the line feed if there is one, else symbol 0."""
-    return vocabulary.index("\n") if "\n" in vocabulary else 0
+    """What is read, unseen, where there is no prompt: `<start>`, the line feed or `<eos>`, else symbol 0."""
+    return next((vocabulary.index(symbol) for symbol in (START, "\n", END) if symbol in vocabulary), 0)
 
 
 class Writer(Iterator[Drawn]):
-    """Writes without end: `next(writer)` draws a symbol, which the network then reads.
+    """Writes on and on: `next(writer)` draws a symbol, which the network then reads.
 
     The prompt is read from h_0, or from `state` (of batch 1); where it is empty, `start` is
     read in its place; where it is None nothing is, and the first symbol is drawn from what
@@ -52,9 +53,12 @@ class Writer(Iterator[Drawn]):
     top_p        only the likeliest symbols that together reach this probability, after top_k
     holds        values held while it reads, its own symbols included
     first        the timestep of the first symbol that it reads, by which the holds count
+    stop         the symbol after which nothing more is written; None: it writes without end
+    never        symbols that are not drawn, whatever the network expects
 
     Raises ValueError if an option is out of its range, the network hasn't what is to be held,
-    there is neither prompt nor state, or the network's output is not finite.
+    there is neither prompt nor state, nothing may be drawn, the network's output is not finite,
+    or the network is bidirectional: what it expects depends on what is not written yet.
     """
 
     def __init__(
@@ -71,8 +75,14 @@ class Writer(Iterator[Drawn]):
         candidates: int = 5,
         holds: Sequence[Hold] = (),
         first: int = 0,
+        stop: int | None = None,
+        never: Sequence[int] = (),
     ) -> None:
         check(temperature, top_k, top_p)
+        if network.model.bidirectional:
+            raise ValueError("a bidirectional network can't write: it reads from the end too, and there is no end yet")
+        self._stop, self._never = stop, np.asarray(never, dtype=np.int64)
+        self._stopped = False
         self._temperature, self._top_k, self._top_p = temperature, top_k, top_p
         self._candidates = candidates
         self._generator = torch.Generator().manual_seed(seed)
@@ -93,6 +103,8 @@ class Writer(Iterator[Drawn]):
 
     @torch.no_grad()
     def __next__(self) -> Drawn:
+        if self._stopped:
+            raise StopIteration
         # Drawing must not depend on who asks: under the caller's autocast it would be rounded.
         with torch.autocast(self._device, enabled=False):
             if self._unread is not None:
@@ -101,6 +113,7 @@ class Writer(Iterator[Drawn]):
         drawn = self._draw(logits)
         # It is read when the next one is asked for: the last symbol of a text costs no step.
         self._unread = drawn.token
+        self._stopped = drawn.token == self._stop
         return drawn
 
     @torch.no_grad()
@@ -137,8 +150,9 @@ class Writer(Iterator[Drawn]):
 
     def _logits(self) -> NDArray[np.float64]:
         output = self._network.output
-        logits = output.weight @ self._state[-1][0] + output.bias
-        return logits.cpu().numpy().astype(np.float64)
+        logits = (output.weight @ self._state[-1][0] + output.bias).cpu().numpy().astype(np.float64)
+        logits[self._never] = -np.inf
+        return logits
 
     def _draw(self, logits: NDArray[np.float64]) -> Drawn:
         ids, p = distribution(logits, self._temperature, self._top_k, self._top_p)

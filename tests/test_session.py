@@ -241,8 +241,8 @@ def test_versions(tmp_path: Path) -> None:
     assert later.readonly and "later" in later.notice and later.progress["step"] == 3
     with pytest.raises(SessionError, match="later rnn-lab"):
         save(path, later)
-    rewritten(path, config='{"model":{"attention":true}}')
-    with pytest.raises(SessionError, match=r"later rnn-lab .*attention.*; update rnn-lab"):
+    rewritten(path, config='{"model":{"peepholes":true}}')
+    with pytest.raises(SessionError, match=r"later rnn-lab .*peepholes.*; update rnn-lab"):
         load_or_previous(path)
     rewritten(path, format="rnn-lab/2.0")
     with pytest.raises(SessionError, match=r"format is 2\.0, this rnn-lab reads 1\.x; update"):

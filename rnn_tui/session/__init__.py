@@ -8,14 +8,13 @@ with Lock(path, "training"):
 
 from __future__ import annotations
 
+from rnn_tui.session.coded import pack_coding, pack_vocabulary
 from rnn_tui.session.contents import (
     NO_PROGRESS,
     pack_samples,
     pack_text,
-    pack_vocabulary,
     thin_samples,
     unpack_samples,
-    unpack_vocabulary,
 )
 from rnn_tui.session.files import FILES, DamagedError, Files, SessionError, Stamp, stamp, sweep
 from rnn_tui.session.folder import cell_line, copy, delete, list_gallery, list_sessions, rename, row
@@ -74,6 +73,7 @@ __all__ = [
     "load",
     "load_or_previous",
     "name_of",
+    "pack_coding",
     "pack_samples",
     "pack_text",
     "pack_vocabulary",
@@ -91,5 +91,4 @@ __all__ = [
     "sweep",
     "thin_samples",
     "unpack_samples",
-    "unpack_vocabulary",
 ]

@@ -5,20 +5,20 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from rnn_tui.config import Config
+from rnn_tui.session import coded
 from rnn_tui.session.files import DamagedError
 from rnn_tui.session.layout import Array, strict_json
-from rnn_tui.views import Sample
+from rnn_tui.views import Sample, Sizes
 
 Shapes = Mapping[str, tuple[str, tuple[int, ...]]]
 """Of each tensor the type's code (`F32`) and the shape."""
 
-LARGEST_VOCABULARY = 0x110000 * 4
 MOST_ROWS = 20_000
 MOST_SAMPLES = 200
 LONGEST_SAMPLE = 400
@@ -41,7 +41,7 @@ NO_PROGRESS: Mapping[str, Any] = {
 """What `progress` holds at least, and its value where nothing has happened yet."""
 
 
-def check_tensors(config: Config, shapes: Shapes, vocabulary: int, newer: bool = False) -> None:
+def check_tensors(config: Config, shapes: Shapes, sizes: Sizes | int, newer: bool = False) -> None:
     """Holds every tensor's name, shape and type against the configuration, before any is read.
 
     `newer`: a file of a later minor format may hold more; what we don't know is passed over.
@@ -50,7 +50,8 @@ def check_tensors(config: Config, shapes: Shapes, vocabulary: int, newer: bool =
     from rnn_tui.model.cells import cell_of
     from rnn_tui.model.shapes import parameter_shapes
 
-    expected = parameter_shapes(config.model, vocabulary)
+    sizes = Sizes(sizes, sizes) if isinstance(sizes, int) else sizes
+    expected = parameter_shapes(config.model, sizes)
     groups: dict[str, dict[str, tuple[str, tuple[int, ...]]]] = {}
     for name, described in shapes.items():
         head, _, tail = name.partition(".")
@@ -62,7 +63,7 @@ def check_tensors(config: Config, shapes: Shapes, vocabulary: int, newer: bool =
         states = [s for s in cell_of(config.model).states if s in ("h", "c")]
         _carried(config, groups.pop("carry"), states)
     if "timelapse" in groups:
-        _recorded(config, groups.pop("timelapse"), cell_of(config.model).states, vocabulary)
+        _recorded(config, groups.pop("timelapse"), cell_of(config.model).states, sizes.outputs)
     rows = {described[1] for name, described in shapes.items() if name.startswith("history.")}
     if rows and (len(rows) > 1 or "history.step" not in shapes):
         raise DamagedError("the columns of its history are not equally long")
@@ -132,8 +133,8 @@ def check_recording(tensors: Mapping[str, Array], vocabulary: int) -> None:
 
 def _fits(name: str, code: str, shape: tuple[int, ...], expected: Mapping[str, tuple[int, ...]]) -> bool:
     match name.partition(".")[0]:
-        case "vocabulary":
-            return name == "vocabulary" and code == "U8" and len(shape) == 1 and 0 < shape[0] <= LARGEST_VOCABULARY
+        case "vocabulary" | "labels" | "scale":
+            return coded.fits(name, code, shape)
         case "samples":
             return name == "samples" and code == "U8" and len(shape) == 1 and shape[0] <= LARGEST_SAMPLES
         case "optimizer":
@@ -153,29 +154,13 @@ def _fits(name: str, code: str, shape: tuple[int, ...], expected: Mapping[str, t
 
 
 def _unknown(name: str) -> bool:
-    known = ("vocabulary", "samples", "optimizer", "rng", "history", "timelapse")
+    known = ("vocabulary", "labels", "scale", "samples", "optimizer", "rng", "history", "timelapse")
     return name.partition(".")[0] not in known
 
 
 def pack_text(text: str) -> Array:
     """A text as UTF-8 in an array of bytes."""
     return np.frombuffer(text.encode("utf-8"), dtype=np.uint8)
-
-
-def pack_vocabulary(symbols: Iterable[str]) -> Array:
-    """The symbols, one code point each, in the order of their numbers."""
-    return pack_text("".join(symbols))
-
-
-def unpack_vocabulary(array: Array) -> tuple[str, ...]:
-    """The symbols of a `vocabulary` tensor. Raises DamagedError."""
-    try:
-        text = array.tobytes().decode("utf-8")
-    except UnicodeDecodeError:
-        raise DamagedError("its vocabulary is not UTF-8") from None
-    if not text or len(set(text)) != len(text):
-        raise DamagedError("its vocabulary is empty or holds a symbol twice")
-    return tuple(text)
 
 
 def thin_samples(samples: Sequence[Sample], most: int = MOST_SAMPLES) -> tuple[Sample, ...]:

@@ -22,7 +22,8 @@ import psutil
 from rnn_tui.config import Config, ConfigError, ModelConfig, parse
 from rnn_tui.model.shapes import parameter_shapes
 from rnn_tui.session import layout
-from rnn_tui.session.contents import pack_vocabulary, unpack_table
+from rnn_tui.session.coded import pack_vocabulary
+from rnn_tui.session.contents import unpack_table
 from rnn_tui.session.files import FILES, DamagedError, SessionError, open_regular, reason
 from rnn_tui.session.layout import Array, Entry
 from rnn_tui.session.session_file import SessionFile, load

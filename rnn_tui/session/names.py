@@ -15,7 +15,7 @@ SUFFIX = ".safetensors"
 LONGEST = 64
 VERBS = frozenset({
     "train", "eval", "generate", "trace", "gradients", "units", "sessions", "data", "bench", "doctor", "keys",
-    "open", "import", "intervene", "help", "version",
+    "open", "import", "intervene", "answer", "help", "version",
 })  # fmt: skip
 """Words that the command understands itself: `rnn-lab train` could never open a session of that name."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

@@ -17,7 +17,8 @@ import numpy as np
 import psutil
 
 from rnn_tui.config import Config, ConfigError, parse
-from rnn_tui.session import contents, layout
+from rnn_tui.data.coding import Coding
+from rnn_tui.session import coded, contents, layout
 from rnn_tui.session.files import (
     FILES,
     DamagedError,
@@ -71,8 +72,13 @@ class SessionFile:
 
     @property
     def symbols(self) -> tuple[str, ...]:
-        """The vocabulary: one code point each, in the order of their numbers."""
-        return contents.unpack_vocabulary(self.tensors["vocabulary"])
+        """What is read, in the order of their numbers: symbols, or the names of columns."""
+        return coded.unpack_symbols(self.tensors, "vocabulary")
+
+    @property
+    def coding(self) -> Coding:
+        """How its data become numbers and back."""
+        return coded.unpack_coding(self.config, self.tensors, self.tensors, self.resolved)
 
     @property
     def samples(self) -> tuple[Sample, ...]:
@@ -104,7 +110,7 @@ def save(
     try:
         tensors = layout.in_order({key: _storable(key, array) for key, array in session.tensors.items()})
         shapes = {key: (layout.code_of(array), array.shape) for key, array in tensors.items()}
-        _check(session.config, shapes, tensors)
+        _check(session, shapes, tensors)
         pieces = layout.pieces(tensors, _metadata(session, tensors))
     except (DamagedError, ValueError, RecursionError) as error:
         raise SessionError(f"{name} was not saved: {error}") from error
@@ -153,14 +159,12 @@ def _sum(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
-def _check(config: Config, shapes: contents.Shapes, tensors: Mapping[str, Array]) -> None:
-    if "vocabulary" not in tensors:
-        raise DamagedError("its vocabulary is missing")
-    symbols = contents.unpack_vocabulary(tensors["vocabulary"])
-    contents.check_tensors(config, shapes, len(symbols))
+def _check(session: SessionFile, shapes: contents.Shapes, tensors: Mapping[str, Array]) -> None:
+    coding = coded.unpack_coding(session.config, tensors, tensors, session.resolved)
+    contents.check_tensors(session.config, shapes, coding.sizes)
     if "samples" in tensors:
         contents.unpack_samples(tensors["samples"])
-    contents.check_recording(tensors, len(symbols))
+    contents.check_recording(tensors, len(coding.answers))
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,18 +263,18 @@ def load(path: Path, files: Files = FILES) -> SessionFile:
         free = int(psutil.virtual_memory().available)
         if header.size > free:
             raise SessionError(f"it needs {header.size >> 20:,} MB of memory, {free >> 20:,} MB are free")
-        vocabulary = _vocabulary(fd, summary, files)
-        symbols = len(contents.unpack_vocabulary(vocabulary))
-        contents.check_tensors(summary.config, shapes, symbols, summary.newer)
+        resolved = contents.unpack_table(metadata["resolved"], "what was resolved")
+        coding = coded.unpack_coding(summary.config, _coding(fd, summary, files), shapes, resolved)
+        contents.check_tensors(summary.config, shapes, coding.sizes, summary.newer)
         tensors = _read_all(fd, summary, files)
         if "samples" in tensors:
             contents.unpack_samples(tensors["samples"])
-        contents.check_recording(tensors, symbols)
+        contents.check_recording(tensors, len(coding.answers))
         return SessionFile(
             config=summary.config,
             tensors=tensors,
             progress=summary.progress,
-            resolved=contents.unpack_table(metadata["resolved"], "what was resolved"),
+            resolved=resolved,
             view=contents.unpack_table(metadata["view"], "its view"),
             notes=metadata["notes"],
             path=path,
@@ -280,13 +284,17 @@ def load(path: Path, files: Files = FILES) -> SessionFile:
         )
 
 
-def _vocabulary(fd: int, summary: Summary, files: Files) -> Array:
-    """The vocabulary alone, ahead of the rest: its length decides on all shapes."""
-    entry = summary.header.tensors["vocabulary"]
-    if entry.end - entry.begin > contents.LARGEST_VOCABULARY or len(entry.shape) != 1:
-        raise DamagedError("its vocabulary is larger than there are symbols")
-    files.seek(fd, summary.header.start + entry.begin)
-    return _read(fd, "vocabulary", summary, files)
+def _coding(fd: int, summary: Summary, files: Files) -> dict[str, Array]:
+    """Vocabulary, labels and scale alone, ahead of the rest: their lengths decide on all shapes."""
+    found = {}
+    for name in coded.NAMES:
+        entry = summary.header.tensors.get(name)
+        if entry is not None:
+            if not coded.fits(name, entry.code, entry.shape):
+                raise DamagedError(f"the tensor {name} is not what it can be")
+            files.seek(fd, summary.header.start + entry.begin)
+            found[name] = _read(fd, name, summary, files)
+    return found
 
 
 def _read_all(fd: int, summary: Summary, files: Files) -> dict[str, Array]:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn import functional
+from torch import Tensor, nn
 
 from rnn_tui.model.network import Network, State, weights
-from rnn_tui.training.precision import autocast
 
 KEPT_UPDATES = 64
 LONGEST_TEXT = 1000
@@ -26,13 +25,17 @@ TROUBLE = 10
 
 def group_of(parameter: str) -> str:
     """The group that a parameter's gradient is counted in, by the parameter's name in a session file:
-    `embedding`, `layer 0 W_ih`, `layer 0 W_hh`, `layer 0 b` (both biases, and a learned h_0), `output`.
+    `embedding`, `layer 0 W_ih`, `layer 0 W_hh`, `layer 0 b` (both biases, and a learned h_0), `output`;
+    both directions of a layer together. Of an encoder and a decoder: `encoder layer 0 W_ih`.
     """
+    whose, _, rest = parameter.partition(".")
+    if whose in ("encoder", "decoder"):
+        return f"{whose} {group_of(rest)}"
     head, _, tail = parameter.partition(".")
     if head != "layers":
         return head
     k, _, name = tail.partition(".")
-    kind = {"weight_ih_l0": "W_ih", "weight_hh_l0": "W_hh"}.get(name, "b")
+    kind = {"weight_ih_l0": "W_ih", "weight_hh_l0": "W_hh"}.get(name.removesuffix("_reverse"), "b")
     return f"layer {k} {kind}"
 
 
@@ -149,20 +152,17 @@ class FlightRecorder:
 @torch.no_grad()
 def first_non_finite(
     network: Network,
-    inputs: Tensor,
-    targets: Tensor,
+    again: Callable[[], Tensor],
     state: State,
-    dropout: torch.Generator | None,
     gradients: Sequence[tuple[str, Tensor | None]],
-    precision: str,
 ) -> str:
     """The first tensor of an update that is not finite, by name; empty where all are.
 
-    `inputs` and `targets` (T, B) are read again from `state`, with the masks that `dropout`
-    draws, in the order of the computation: weights, the state read from, h of each layer (the
-    earliest timestep of the first layer that has one), logits, loss; then the gradients that
-    the update had, `gradients` by their parameters' names, last layer first. Sums of squares
-    that overflow count too: `length of the gradient of layers.0.weight_hh_l0`.
+    `again` computes the update's loss once more, from `state` and with the same masks. The order
+    is that of the computation: weights, the state read from, h of each layer (the earliest
+    timestep of the first layer that has one), logits, loss; then the gradients that the update
+    had, `gradients` by their parameters' names, last layer first. Sums of squares that overflow
+    count too: `length of the gradient of layers.0.weight_hh_l0`.
     """
     for name, value in weights(network).items():
         if not _finite(value):
@@ -171,24 +171,29 @@ def first_non_finite(
         for name, value in zip(network.cell.states, layer, strict=True):
             if not _finite(value):
                 return f"{name} of layer {k}, carried from the batch before"
-    outputs: list[Tensor] = []
-    handles = [
-        module.register_forward_hook(lambda module, given, output: outputs.append(output[0]))
-        for module in network.layers
-    ]
+    found: list[tuple[str, Tensor]] = []
+
+    def told(what: str) -> Callable[[nn.Module, Any, Any], None]:
+        return lambda module, given, output: found.append((what, output if what == "logits" else output[0]))
+
+    handles = []
+    for name, module in network.named_modules():
+        before, _, k = name.rpartition("layers.")
+        if k.isdigit():
+            who = f"h of {before.replace('.', ' ')}layer {k}"
+        elif name.rpartition(".")[2] == "output":
+            who = "logits"
+        else:
+            continue
+        handles.append(module.register_forward_hook(told(who)))
     try:
-        with autocast(precision, inputs.device):
-            h, _ = network.hidden(inputs, state, dropout)
-            logits = network.output(h)
-            loss = functional.cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
+        loss = again()
     finally:
         for handle in handles:
             handle.remove()
-    for k, output in enumerate(outputs):
+    for who, output in found:
         if not _finite(output):
-            return f"h of layer {k} at t {_first_t(output)}"
-    if not _finite(logits):
-        return f"logits at t {_first_t(logits)}"
+            return f"{who} at t {_first_t(output)}" if output.dim() > 2 else who
     if not _finite(loss):
         return "loss"
     present = [(name, gradient) for name, gradient in reversed(gradients) if gradient is not None]

@@ -14,6 +14,9 @@ COLUMNS = ("train_loss", "grad_norm", "learning_rate", "clipped", "val_loss")
 PERCENTILE_STEPS = 1000
 
 
+MOST_METRICS = 12
+
+
 class History:
     """Loss, gradient norm, learning rate and clipping of every step, validation where it was made.
 
@@ -23,10 +26,11 @@ class History:
 
     `groups` names groups of parameters. Each has a column of gradient norms (means, as the
     whole norm's) and one of update-to-weight ratios: the newest of the row's updates for
-    which it was measured, NaN where it never was.
+    which it was measured, NaN where it never was. `metrics` names what a validation measures
+    beside the loss; each has a column.
     """
 
-    def __init__(self, capacity: int = CAPACITY, groups: Sequence[str] = ()) -> None:
+    def __init__(self, capacity: int = CAPACITY, groups: Sequence[str] = (), metrics: Sequence[str] = ()) -> None:
         if capacity < 2 or capacity % 2:
             raise ValueError("capacity must be even")
         self.capacity = capacity
@@ -37,7 +41,9 @@ class History:
         self._open = False
         self._step = np.zeros(capacity, np.int64)
         self._steps = np.zeros(capacity, np.int64)
-        self._columns = {name: np.full(capacity, np.nan, np.float32) for name in COLUMNS}
+        self.metrics = tuple(metrics)
+        names = (*COLUMNS, *(f"val_{name}" for name in self.metrics))
+        self._columns = {name: np.full(capacity, np.nan, np.float32) for name in names}
         # (groups, rows): one assignment an update, however many groups there are.
         self._norms = np.full((len(self.groups), capacity), np.nan, np.float32)
         self._ratios = self._norms.copy()
@@ -65,12 +71,15 @@ class History:
         self._steps[k] = n + 1
         self._open = bool(n + 1 < self.stride)
 
-    def validated(self, step: int, val_loss: float) -> None:
+    def validated(self, step: int, val_loss: float, metrics: Mapping[str, float] | None = None) -> None:
         """A validation after update `step`; it closes the row, so that its step stays exact."""
         if self.rows == 0 or self._step[self.rows - 1] != step:
             self._new_row()
             self._step[self.rows - 1] = step
         self._columns["val_loss"][self.rows - 1] = val_loss
+        for name, value in (metrics or {}).items():
+            if name in self.metrics:
+                self._columns[f"val_{name}"][self.rows - 1] = value
         self._open = False
 
     def _new_row(self) -> None:
@@ -85,7 +94,7 @@ class History:
         n1, n2 = self._steps[first].astype(np.float64), self._steps[second].astype(np.float64)
         for name, column in self._columns.items():
             a, b = column[first].copy(), column[second].copy()
-            if name in ("learning_rate", "val_loss"):
+            if name == "learning_rate" or name.startswith("val_"):
                 joined = np.where(np.isnan(b), a, b)
             else:
                 # A row that only validates has no updates and no losses to weigh.
@@ -156,11 +165,15 @@ class History:
             val = val[np.append(_starts(len(val), points)[1:], len(val)) - 1]
         view["val_step"] = self._step[val]
         view["val_loss"] = self._columns["val_loss"][val].astype(np.float32)
+        for name in self.metrics:
+            view[f"val_{name}"] = self._columns[f"val_{name}"][val].astype(np.float32)
         return view
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The columns as a session file keeps them: integers as int64, the rest as float32."""
-        kept: dict[str, NDArray[Any]] = {f"history.{name}": self._columns[name][: self.rows].copy() for name in COLUMNS}
+        kept: dict[str, NDArray[Any]] = {
+            f"history.{name}": column[: self.rows].copy() for name, column in self._columns.items()
+        }
         kept["history.step"] = self._step[: self.rows].copy()
         kept["history.steps"] = self._steps[: self.rows].copy()
         for g, group in enumerate(self.groups):
@@ -170,21 +183,24 @@ class History:
 
     @classmethod
     def restored(
-        cls, arrays: Mapping[str, NDArray[Any]], capacity: int = CAPACITY, groups: Sequence[str] = ()
-    ) -> History:
-        """The history that `arrays` came from (losses rounded to float32); columns of groups may be missing.
+        cls, arrays: Mapping[str, NDArray[Any]], capacity: int = CAPACITY, groups: Sequence[str] = (),
+        metrics: Sequence[str] = (),
+    ) -> History:  # fmt: skip
+        """The history that `arrays` came from (losses rounded to float32); columns of groups
+        and metrics may be missing.
 
         Without any it is empty.
         """
-        history = cls(capacity, groups)
+        history = cls(capacity, groups, metrics)
         if "history.step" not in arrays:
             return history
         rows = len(arrays["history.step"])
         history.rows = rows
         history._step[:rows] = arrays["history.step"]
         history._steps[:rows] = arrays["history.steps"]
-        for name in COLUMNS:
-            history._columns[name][:rows] = arrays[f"history.{name}"]
+        for name, column in history._columns.items():
+            if name in COLUMNS or f"history.{name}" in arrays:
+                column[:rows] = arrays[f"history.{name}"]
         for g, group in enumerate(history.groups):
             for kind, columns in (("norm", history._norms), ("ratio", history._ratios)):
                 found = arrays.get(f"history.{kind}_{_column(group)}")

@@ -85,7 +85,7 @@ def flight_view(run: Run) -> Flight:
             learning_rate=row.learning_rate,
             clipped=row.clipped,
             group_norms=row.group_norms,
-            text=run.vocabulary.decode(row.tokens),
+            text="" if run.vocabulary is None else run.vocabulary.decode(row.tokens),
         )
         for row in flight.rows
     )

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 
 from rnn_tui.config import Config
+from rnn_tui.tasks import task_of
 
 # Below this width the casts of bfloat16 cost more than its arithmetic saves (measured on 2 cores).
 WORTH_CASTING = 64
@@ -46,6 +47,9 @@ def resolve_precision(config: Config, device: torch.device) -> str:
         if asked == "bfloat16" and device.type == "mps":
             raise DeviceError("training.precision: bfloat16 is not available on mps; set it to auto or float32")
         return asked
+    if task_of(config.data.task).real:
+        # A squared error is worth more digits than bfloat16 has.
+        return "float32"
     wide = config.model.hidden_size >= WORTH_CASTING and config.model.cell != "feedforward"
     return "bfloat16" if wide and has_bfloat16(device) else "float32"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,29 +14,31 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rnn_tui.config import CHOICES, Config, get, put, show
-from rnn_tui.data.text import Corpus, check_length
-from rnn_tui.data.vocabulary import Vocabulary
-from rnn_tui.generation import Writer, start_symbol
+from rnn_tui.data.coding import Coding
+from rnn_tui.data.vocabulary import Vocabulary, vocabulary_of
 from rnn_tui.inspection.timelapse import Timelapse, most_crowded
+from rnn_tui.model.building import build
 from rnn_tui.model.initial import fill
-from rnn_tui.model.network import Network, load_weights, weights
-from rnn_tui.tasks import language
+from rnn_tui.model.network import load_weights, weights
+from rnn_tui.tasks import task_of
 from rnn_tui.training.flight import FlightRecorder, groups_of
 from rnn_tui.training.history import History
 from rnn_tui.training.precision import fingerprint, resolve_device, resolve_precision
 from rnn_tui.training.randomness import Generators, generator
 from rnn_tui.training.threads import Settled, ThreadChoice, cores, settle
 from rnn_tui.training.trainer import NonFinite, Trainer, optimizer_state, restore_optimizer
-from rnn_tui.views import Sample
+from rnn_tui.views import Sample, Scores
 
 log = logging.getLogger(__name__)
 
-SAMPLE_LENGTH = 200
 SAMPLES = 200
+# Fields that arrange the data in other batches.
+ARRANGING = tuple(
+    f"training.{name}" for name in ("batch_size", "sequence_length", "stateful", "forgot_reset", "masking", "padding")
+)
+LONGEST_PROBE = 120
 FIRST_SAMPLES = (1, 10, 50, 100)
 SMOOTHING = 0.01
-# Up to here the validation at the end of a run reads the part as one stream, as eval does.
-ONE_STREAM = 300_000
 
 
 class RunError(ValueError):
@@ -54,6 +56,8 @@ class Progress:
     val_step: int = -1
     best_loss: float = math.inf
     best_step: int = -1
+    val_metrics: dict[str, float] = field(default_factory=dict)
+    """Of the newest validation, by their names."""
     bad_validations: int = 0
     checked_step: int = 0
     """Step of the newest validation that best weights and patience went by."""
@@ -67,14 +71,16 @@ class Progress:
 class Run:
     """The model of one session and its training, one step at a time, in the calling thread.
 
-    `corpus` is None where the text can't be read any more: the run can then be looked at
-    and written with, not trained. Raises DeviceError where the device asked for is missing.
+    `data` is what the task has read: None where it can't be read any more; the run can then
+    be looked at and asked, not trained. Raises DeviceError where the device asked for is missing.
     """
 
-    def __init__(self, config: Config, vocabulary: Vocabulary, corpus: Corpus | None) -> None:
+    def __init__(self, config: Config, coding: Coding, data: Any) -> None:
         self.config = config
-        self.vocabulary = vocabulary
-        self.corpus = corpus
+        self.task = task_of(config.data.task)
+        self.coding = coding
+        self.vocabulary: Vocabulary | None = None if coding.numeric else vocabulary_of(coding)
+        self.data = data
         self.progress = Progress()
         self.flight = FlightRecorder()
         self.generators = Generators(config.training.seed)
@@ -84,62 +90,78 @@ class Run:
         self.precision = resolve_precision(config, self.device)
         self.weights_version = 0
         self.threads = ThreadChoice(config.training.threads)
-        self.network = Network(config.model, len(vocabulary), self.device.type)
+        self.network = build(config.model, coding.sizes, self.device.type)
         fill(self.network, config.model, self.generators["init"])
         self.groups = groups_of(list(weights(self.network)))
-        self.history = History(groups=self.groups)
+        self.history = History(groups=self.groups, metrics=self.task.metrics)
         self.timelapse = self._new_timelapse()
         self.trainer = self._make_trainer()
 
     def _make_trainer(self) -> Trainer | None:
-        if self.corpus is None:
+        if self.data is None:
             return None
-        streams = language.make_streams(self.corpus.train, self.config, self.generators["data"])
+        batches = self.task.batches(self.data, self.config, self.generators["data"])
         return Trainer(
-            self.network, streams, self.config.training, self.precision, self.device, self.generators, self.flight
-        )
+            self.task, self.network, batches, self.config.training, self.precision, self.device, self.generators,
+            self.flight,
+        )  # fmt: skip
+
+    @property
+    def records(self) -> bool:
+        """Whether a probe text is read along the way: of networks that read what they answer, forwards."""
+        return self.task.writes and not self.config.model.bidirectional
 
     def _new_timelapse(self) -> Timelapse | None:
         """A recording of the first symbols of the validation part, or of the training part without one."""
-        if self.corpus is None:
+        if self.data is None or not self.records:
             return None
-        part = self.corpus.validation if self.has_validation else self.corpus.train
-        return Timelapse.of(self.config.model, self.vocabulary.symbols, part)
+        passage = self.task.passage(self.data, "validation" if self.has_validation else "train", 0, LONGEST_PROBE)
+        return Timelapse.of(self.config.model, self.coding.inputs, passage.inputs)
 
     @property
     def epoch(self) -> float:
         if self.trainer is None:
             return 0.0
-        streams = self.trainer.streams
-        return streams.epoch + streams.position / streams.chunks
+        batches = self.trainer.batches
+        return batches.epoch + batches.position / batches.chunks
 
     @property
     def steps_per_epoch(self) -> int:
-        return self.trainer.streams.chunks if self.trainer else 1
+        return self.trainer.batches.chunks if self.trainer else 1
 
     @property
     def has_validation(self) -> bool:
-        return self.corpus is not None and len(self.corpus.validation) >= 2
+        return self.data is not None and len(self.data.validation) >= self.task.fewest
 
     def settle(self) -> None:
         """Find out, once for this network and batch, what the number of threads may be."""
-        if self.threads.settled is None:
-            validation = 0
-            if self.has_validation and self.corpus is not None:
-                validation = min(len(self.corpus.validation), self.config.training.validation_tokens)
-            self.threads.settled = settle(self.network, self.config, self.precision, self.device, validation)
+        if self.threads.settled is not None or self.data is None:
+            return
+        batches = self.task.batches(self.data, self.config, generator(0, "scratch"))
+        batch = batches.next().to(self.device)
+        validation: int | None = None
+        if self.task.streamed:
+            part = len(self.data.validation) if self.has_validation else 0
+            validation = min(part, self.config.training.validation_tokens)
+
+        def compute() -> Tensor:
+            state = self.network.initial(batch.inputs.shape[1])
+            return self.task.loss(self.network, batch, state, None, self.config)[0]
+
+        asked = self.config.training.threads
+        self.threads.settled = settle(self.network, compute, self.precision, self.device, asked, validation)
 
     # -- training ---------------------------------------------------------------------
 
     def step(self) -> None:
         """One update. Raises NonFinite with everything as it was before."""
         assert self.trainer is not None, "a run without its text does not train"
-        p, training = self.progress, self.config.training
+        p = self.progress
         if p.step == 0:
             self.record_frame()
-        update = self.trainer.step(training, p.step)
+        update = self.trainer.step(self.config, p.step)
         p.step += 1
-        p.tokens += training.batch_size * training.sequence_length
+        p.tokens += update.tokens
         p.clipped += update.clipped
         p.grad_norm, p.learning_rate = update.grad_norm, update.learning_rate
         smooth = max(SMOOTHING, 1 / p.step)
@@ -162,14 +184,12 @@ class Run:
 
     def validate(self, working: Callable[[float], None] | None = None) -> None:
         """The validation that schedule, patience and best weights go by: the part's first
-        `validation_tokens` symbols.
+        `validation_tokens` timesteps.
         """
-        assert self.corpus is not None
         p, training = self.progress, self.config.training
-        part = self.corpus.validation[: training.validation_tokens]
-        p.val_loss, _ = language.score(self.network, part, streams=language.STREAMS, working=working)
+        found = self._scores(training.validation_tokens, working)
         p.val_step = p.checked_step = p.step
-        self.history.validated(p.step, p.val_loss)
+        self.history.validated(p.step, found.loss, found.metrics)
         if self.trainer is not None:
             self.trainer.schedule.validated(training, p.val_loss)
         if p.val_loss < p.best_loss:
@@ -183,13 +203,17 @@ class Run:
         neither schedule, patience nor best weights, so that a run that is stopped and
         resumed is the run that was not.
         """
-        assert self.corpus is not None
-        p, part = self.progress, self.corpus.validation
-        streams = 1 if len(part) <= ONE_STREAM else language.STREAMS
-        p.val_loss, _ = language.score(self.network, part, streams=streams, working=working)
+        p = self.progress
+        found = self._scores(None, working)
         p.val_step = p.step
         if p.checked_step != p.step:
-            self.history.validated(p.step, p.val_loss)
+            self.history.validated(p.step, found.loss, found.metrics)
+
+    def _scores(self, limit: int | None, working: Callable[[float], None] | None) -> Scores:
+        """What the network reaches on the validation part; the newest of it stands in `progress`."""
+        found = self.task.evaluate(self.network, self.data, "validation", self.config, limit=limit, working=working)
+        self.progress.val_loss, self.progress.val_metrics = found.loss, dict(found.metrics)
+        return found
 
     @property
     def out_of_patience(self) -> bool:
@@ -200,20 +224,22 @@ class Run:
         return self.progress.step in FIRST_SAMPLES
 
     def sample(self) -> None:
-        """Let it write; the text depends on the seed and the step alone."""
+        """Let it write, or answer; the text depends on the seed and the step alone."""
         p = self.progress
         draws = generator(self.config.training.seed, f"sampling at {p.step}")
         seed = int(torch.randint(2**31 - 1, (), generator=draws))
+        was_training = self.network.training
+        self.network.eval()
         try:
-            writer = Writer(self.network, seed=seed, start=start_symbol(self.vocabulary.symbols))
-            ids = [next(writer).token for _ in range(SAMPLE_LENGTH)]
-        except ValueError as error:
-            # Weights that have diverged write nothing; the run itself will say so.
-            log.info("no sample at step %d: %s", p.step, error)
+            with torch.no_grad():
+                found = self.task.sample(self.network, self.data, self.coding, seed)
+        finally:
+            self.network.train(was_training)
+        if found is None:
             return
         known = p.val_loss if p.val_step == p.step else math.nan
         self.samples = [s for s in self.samples if s.step != p.step]
-        self.samples.append(Sample(p.step, "", self.vocabulary.decode(ids), known))
+        self.samples.append(replace(found, step=p.step, val_loss=known))
         if len(self.samples) > SAMPLES:
             del self.samples[most_crowded([s.step for s in self.samples])]
 
@@ -222,7 +248,7 @@ class Run:
     def change(self, key: str, value: Any) -> None:
         """Set a field that may change within a session; the change is kept in the history.
 
-        Raises ConfigError, DataError where the text is too short for it, RunError for a field
+        Raises ConfigError, DataError where the data are too short for it, RunError for a field
         of a new net.
         """
         old, config = get(self.config, key), put(self.config, key, value)
@@ -231,14 +257,12 @@ class Run:
             return
         if CHOICES[key].applies == "new net":
             raise RunError(f"{key} can't change in a session: its weights would no longer fit")
-        if self.corpus is not None:
-            check_length(self.corpus, config.training.batch_size, config.training.sequence_length)
+        if self.data is not None:
+            self.task.check(self.data, config)
         self.note_event(key, old, new)
         before, self.config = self.config, config
         if key.startswith("model."):
-            network, model = self.network, config.model
-            network.dropout, network.locked_dropout = model.dropout, model.locked_dropout
-            network.recurrent_dropout = model.recurrent_dropout
+            self.network.set_dropout(config.model)
         self.threads.ask(config.training.threads)
         if self.trainer is None:
             return
@@ -248,7 +272,7 @@ class Run:
             self.precision = resolve_precision(config, self.device)
             self.network.to(self.device)
             self._rebuild(keep_optimizer=True)
-        elif (t.batch_size, t.sequence_length, t.stateful) != (b.batch_size, b.sequence_length, b.stateful):
+        elif key in ARRANGING:
             self._rebuild(keep_optimizer=True)
         elif (t.optimizer, t.momentum, t.weight_decay) != (b.optimizer, b.momentum, b.weight_decay):
             self._rebuild(keep_optimizer=t.optimizer == b.optimizer)
@@ -267,12 +291,12 @@ class Run:
         new = self._make_trainer()
         assert new is not None
         new.schedule = old.schedule
-        new.streams.seek(old.streams.cursor())
-        same = (new.streams.B, new.streams.T) == (old.streams.B, old.streams.T)
+        new.batches.seek(old.batches.cursor())
+        same = new.batches.shape == old.batches.shape
         if same and old.carry is not None:
             new.carry = [tuple(s.to(self.device) for s in states) for states in old.carry]
         else:
-            new.streams.position = 0
+            new.batches.position = 0
         if keep_optimizer:
             kept = optimizer_state(old.optimizer, list(weights(self.network)))
             restore_optimizer(new.optimizer, list(weights(self.network)), kept)
@@ -323,19 +347,20 @@ class Run:
         p = self.progress
         record: dict[str, Any] = dict(vars(p))
         record |= {"planned": self.config.training.steps, "epoch": self.epoch, "events": list(p.events)}
-        if self.corpus is not None:
-            record["title"] = self.corpus.title
+        if self.data is not None:
+            record["title"] = self.data.title
         if self.trainer is not None:
             s = self.trainer.schedule
-            record["cursor"] = list(self.trainer.streams.cursor())
+            record["cursor"] = list(self.trainer.batches.cursor())
             record["schedule"] = [s.plateau_factor, s.plateau_best, s.plateau_bad]
         return record
 
     def resolved(self) -> dict[str, Any]:
         """What was decided at the first step, and what exactness depends on."""
         found: dict[str, Any] = {"precision": self.precision, "device": self.device.type, **fingerprint()}
-        if self.corpus is not None:
-            found |= {"corpus_sha256": self.corpus.sha256, "title": self.corpus.title}
+        found["symbol"] = self.coding.symbol
+        if self.data is not None:
+            found |= {"corpus_sha256": self.data.sha256, "title": self.data.title}
         settled = self.threads.settled
         if settled is not None:
             found |= {"threads": settled.threads, "threads_free": settled.free}
@@ -353,9 +378,10 @@ class Run:
 
         load_weights(self.network, under("model."))
         self.best = under("best.") or None
-        self.history = History.restored(arrays, groups=self.groups)
-        restored = Timelapse.restored(self.config.model, self.vocabulary.symbols, arrays)
-        self.timelapse = restored or self.timelapse
+        self.history = History.restored(arrays, groups=self.groups, metrics=self.task.metrics)
+        if self.records:
+            restored = Timelapse.restored(self.config.model, self.coding.inputs, arrays)
+            self.timelapse = restored or self.timelapse
         self.samples = samples
         p = self.progress
         for name, unknown in vars(Progress()).items():
@@ -367,7 +393,9 @@ class Run:
             self.precision = str(resolved["precision"])
         # Weights that were brought here have no run behind them that the next loss could differ from.
         brought = "rng.data" not in arrays
-        exact = brought or all(resolved.get(name) == value for name, value in self.resolved().items())
+        # Sessions of before there were words are of characters.
+        known = {"symbol": "character", **resolved}
+        exact = brought or all(known.get(name) == value for name, value in self.resolved().items())
         if "threads" in resolved:
             settled = Settled(int(resolved["threads"]), bool(resolved["threads_free"]))
             self.threads.settled = settled
@@ -385,7 +413,7 @@ class Run:
                 for k in range(self.config.model.layers)
             ] if carry else None  # fmt: skip
             epoch, position, offset = record["cursor"]
-            self.trainer.streams.seek((int(epoch), int(position), int(offset)))
+            self.trainer.batches.seek((int(epoch), int(position), int(offset)))
             factor, best, bad = record["schedule"]
             self.trainer.schedule.plateau_factor = factor
             self.trainer.schedule.plateau_best = math.inf if best is None else best

@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -22,9 +23,8 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from rnn_tui.config import Config
 from rnn_tui.model.network import Network
-from rnn_tui.tasks import language
+from rnn_tui.tasks.learning import streams as language
 from rnn_tui.training.precision import autocast
 from rnn_tui.training.randomness import generator
 
@@ -82,12 +82,16 @@ class Settled:
     free: bool
 
 
-def settle(network: Network, config: Config, precision: str, device: torch.device, validation: int) -> Settled:
+def settle(
+    network: Network, compute: Callable[[], Tensor], precision: str, device: torch.device, asked: int,
+    validation: int | None,
+) -> Settled:  # fmt: skip
     """Find out, on a batch of its own, whether the number of threads changes a bit, and which is fastest.
 
-    Neither weights, gradients nor generators of the run are touched. `validation` is the
-    number of symbols that a validation reads, 0 for none. Leaves the calling thread's
-    number of threads changed.
+    `compute` gives the loss of a batch that is always the same, without touching weights or
+    generators of the run. `validation` is the number of symbols that a validation reads as one
+    long text, 0 for none; None where batches or validations differ in shape: then a number can't
+    be shown to be free, and the fastest is settled. Leaves the calling thread's number of threads changed.
     """
     available = cores()
     if device.type != "cpu" or available == 1:
@@ -95,23 +99,21 @@ def settle(network: Network, config: Config, precision: str, device: torch.devic
     seconds, results = {}, []
     for threads in candidates(available):
         torch.set_num_threads(threads)
-        first = _scratch(network, config, precision, validation)
+        first = _scratch(network, compute, precision, validation or 0)
         started = time.perf_counter()
-        second = _scratch(network, config, precision, validation)
+        second = _scratch(network, compute, precision, validation or 0)
         seconds[threads] = time.perf_counter() - started
         results += [first, second]
-    free = all(torch.equal(a, b) for other in results[1:] for a, b in zip(results[0], other, strict=True))
-    asked = config.training.threads
+    equal = all(torch.equal(a, b) for other in results[1:] for a, b in zip(results[0], other, strict=True))
+    free = equal and validation is not None
     return Settled(min(asked, available) if asked else min(seconds, key=lambda n: seconds[n]), free)
 
 
-def _scratch(network: Network, config: Config, precision: str, validation: int) -> list[Tensor]:
+def _scratch(network: Network, compute: Callable[[], Tensor], precision: str, validation: int) -> list[Tensor]:
     """Loss, gradients and validation logits of a batch that is always the same."""
     draws = generator(0, "scratch")
-    T, B = config.training.sequence_length, config.training.batch_size
-    tokens = torch.randint(network.vocabulary, (T + 1, B), generator=draws)
     with autocast(precision, torch.device("cpu")):
-        loss, _ = language.loss(network, tokens[:-1], tokens[1:], network.initial(B), None)
+        loss = compute()
     parameters = [p for p in network.parameters() if p.requires_grad]
     found = [loss.detach(), *(torch.zeros(()) if g is None else g
                               for g in torch.autograd.grad(loss, parameters, allow_unused=True))]  # fmt: skip

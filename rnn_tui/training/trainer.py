@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from rnn_tui.config import TrainingConfig
+from rnn_tui.config import Config, TrainingConfig
 from rnn_tui.model.network import Network, State, detach
-from rnn_tui.tasks import language
+from rnn_tui.tasks import Task
+from rnn_tui.tasks.learning.batches import Batch, Batches
 from rnn_tui.training.flight import LONGEST_TEXT, FlightRecorder, Flown, first_non_finite, group_of, groups_of
 from rnn_tui.training.optimizer import Schedule, make_optimizer
 from rnn_tui.training.precision import autocast
@@ -28,12 +30,14 @@ class NonFinite(ArithmeticError):
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """What one update was: loss in nats per symbol, gradient norm before clipping."""
+    """What one update was: the task's loss (nats per symbol, for most), gradient norm before clipping."""
 
     loss: float
     grad_norm: float
     learning_rate: float
     clipped: bool
+    tokens: int
+    """Timesteps of data that it read."""
     group_norms: tuple[float, ...]
     """Length of each group's gradient before clipping, in the order of `Trainer.groups`."""
     ratios: tuple[float, ...]
@@ -47,21 +51,23 @@ class Trainer:
 
     def __init__(
         self,
+        task: Task,
         network: Network,
-        streams: language.Streams,
+        batches: Batches,
         training: TrainingConfig,
         precision: str,
         device: torch.device,
         generators: Generators,
         flight: FlightRecorder,
     ) -> None:
+        self.task = task
         self.network = network
         named = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
         self.names = [name for name, _ in named]
         self.parameters = [p for _, p in named]
         self.groups = groups_of(self.names)
         self._group = [self.groups.index(group_of(name)) for name in self.names]
-        self.streams = streams
+        self.batches = batches
         self.precision = precision
         self.device = device
         self.generators = generators
@@ -70,23 +76,20 @@ class Trainer:
         self.flight = flight
         self.carry: State | None = None
 
-    def step(self, config: TrainingConfig, made: int) -> Update:
+    def step(self, config: Config, made: int) -> Update:
         """The update after `made` updates.
 
         Raises NonFinite, with weights, optimizer, data order and state as they were before.
         """
-        cursor = self.streams.cursor()
+        cursor, training = self.batches.cursor(), config.training
         data, dropout = self.generators["data"], self.generators["dropout"]
         before = data.get_state(), dropout.get_state()
-        fresh = self.streams.fresh or self.carry is None
-        inputs, targets = self.streams.next()
-        B = inputs.shape[1]
-        state = self.network.initial(B) if fresh else self.carry
+        fresh = self.batches.fresh or self.carry is None
+        batch = self.batches.next().to(self.device)
+        started = self._start(batch, fresh)
         self.network.train()
         with autocast(self.precision, self.device):
-            loss, state = language.loss(
-                self.network, inputs.to(self.device), targets.to(self.device), state or [], dropout
-            )
+            loss, state = self.task.loss(self.network, batch, started, dropout, config)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         present = [(k, p.grad) for k, p in enumerate(self.parameters) if p.grad is not None]
@@ -94,17 +97,17 @@ class Trainer:
         total = torch.linalg.vector_norm(norms)
         # One look at the device for all that is told of this update.
         value, length, *each = torch.cat((loss.detach().reshape(1), total.reshape(1), norms)).tolist()
-        clipped = 0 < config.clip_norm < length
-        rate = config.learning_rate * self.schedule.factor(config, made)
+        clipped = 0 < training.clip_norm < length
+        rate = training.learning_rate * self.schedule.factor(training, made)
         flown = Flown(
             made + 1, value, length, rate, clipped, self._by_group((k for k, _ in present), each),
-            inputs[:LONGEST_TEXT, 0].numpy().astype(np.int32),
+            _first(batch),
         )  # fmt: skip
         if not (math.isfinite(value) and math.isfinite(length)):
             dropout.set_state(before[1])
-            self.flight.failed(flown, self._first_bad(inputs, targets, fresh))
+            self.flight.failed(flown, self._first_bad(batch, fresh, config))
             self.optimizer.zero_grad(set_to_none=True)
-            self.streams.seek(cursor)
+            self.batches.seek(cursor)
             data.set_state(before[0])
             dropout.set_state(before[1])
             what = "loss" if not math.isfinite(value) else "gradient"
@@ -112,14 +115,19 @@ class Trainer:
         if self.flight.snapshot_due(made):
             self.flight.keep(made, self.network, optimizer_state(self.optimizer, self.names))
         if clipped:
-            self._scale_gradients(config.clip_norm / length)
+            self._scale_gradients(training.clip_norm / length)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         old = [p.detach().clone() for p in self.parameters] if made % RATIO_EVERY == 0 else []
         self.optimizer.step()
         self.carry = detach(state)
         self.flight.flown(flown)
-        return Update(value, length, rate, clipped, flown.group_norms, self._ratios(old) if old else ())
+        ratios = self._ratios(old) if old else ()
+        return Update(value, length, rate, clipped, batch.tokens, flown.group_norms, ratios)
+
+    def _start(self, batch: Batch, fresh: bool) -> State:
+        """What the batch is read from."""
+        return self.network.initial(batch.inputs.shape[1]) if fresh or self.carry is None else self.carry
 
     def _by_group(self, places: Iterable[int], norms: Iterable[float]) -> tuple[float, ...]:
         """The length of each group, from those of the parameters at `places`."""
@@ -139,18 +147,31 @@ class Trainer:
         whole = self._by_group(range(count), lengths[count:])
         return tuple(s / w if w > 0 else math.nan for s, w in zip(steps, whole, strict=True))
 
-    def _first_bad(self, inputs: Tensor, targets: Tensor, fresh: bool) -> str:
+    def _first_bad(self, batch: Batch, fresh: bool, config: Config) -> str:
         """What was not finite in the update whose gradients are there."""
-        state = self.network.initial(inputs.shape[1]) if fresh or self.carry is None else self.carry
+        state = self._start(batch, fresh)
         gradients = [(name, p.grad) for name, p in zip(self.names, self.parameters, strict=True)]
-        return first_non_finite(
-            self.network, inputs.to(self.device), targets.to(self.device), state, self.generators["dropout"],
-            gradients, self.precision,
-        )  # fmt: skip
+
+        def again() -> Tensor:
+            with autocast(self.precision, self.device):
+                return self.task.loss(self.network, batch, state, self.generators["dropout"], config)[0]
+
+        return first_non_finite(self.network, again, state, gradients)
 
     def _scale_gradients(self, by: float) -> None:
         """Pascanu, Mikolov and Bengio 2013: keep the direction, shorten the step."""
         torch._foreach_mul_([p.grad for p in self.parameters if p.grad is not None], by)
+
+
+def _first(batch: Batch) -> NDArray[np.int32]:
+    """The symbols of the batch's first sequence, as far as they are kept; none where it reads numbers."""
+    if batch.inputs.is_floating_point():
+        return np.zeros(0, np.int32)
+    whole = batch.inputs[:, 0].cpu()
+    if batch.lengths is not None:
+        real = int(batch.lengths[0])
+        whole = whole[-real:] if batch.before else whole[:real]
+    return whole[:LONGEST_TEXT].numpy().astype(np.int32)
 
 
 def optimizer_state(optimizer: torch.optim.Optimizer, names: list[str]) -> dict[str, Tensor]:

@@ -36,7 +36,7 @@ def small(text_file: Path) -> Config:
 
 def make_run(config: Config) -> Run:
     corpus = read_corpus(config.data)
-    return Run(config, corpus.vocabulary, corpus)
+    return Run(config, corpus.coding, corpus)
 
 
 @pytest.fixture(autouse=True)

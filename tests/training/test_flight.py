@@ -14,7 +14,7 @@ from rnn_tui.config import Config, parse, put
 from rnn_tui.model.initial import RadiusError, scale_to_radius
 from rnn_tui.model.network import weights
 from rnn_tui.presets import preset
-from rnn_tui.tasks.language import make_streams
+from rnn_tui.tasks.language import TASK
 from rnn_tui.training.flight import KEPT_UPDATES, FlightRecorder, Flown, group_of, groups_of
 from rnn_tui.training.intervening import clip_to_percentile, flight_view, scale_recurrent, step_back
 from rnn_tui.training.randomness import generator
@@ -34,9 +34,10 @@ def model(config: Config, **choices: object) -> Config:
 
 def independent_gradients(run: Run, config: Config) -> dict[str, torch.Tensor]:
     """dL/dW of the first update of a run, by autograd on its own network and its own batch."""
-    assert run.corpus is not None
-    streams = make_streams(run.corpus.train, config, generator(config.training.seed, "data"))
-    inputs, targets = streams.next()
+    assert run.data is not None
+    streams = TASK.batches(run.data, config, generator(config.training.seed, "data"))
+    batch = streams.next()
+    inputs, targets = batch.inputs, batch.targets
     logits, _ = run.network(inputs)
     loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())
     named = dict(run.network.named_parameters())
@@ -234,12 +235,12 @@ def test_a_state_that_overflows_is_named_with_its_timestep(small: Config) -> Non
 def test_the_recorder_holds_the_last_updates_and_what_was_read(small: Config) -> None:
     run = make_run(small)
     twin = make_run(small)
-    assert run.corpus is not None
+    assert run.data is not None
     read = []
     for _ in range(KEPT_UPDATES + 10):
         run.step()
-        streams = twin.trainer.streams  # type: ignore[union-attr]
-        read.append(run.vocabulary.decode(streams.next()[0][:, 0].numpy()))
+        streams = twin.trainer.batches  # type: ignore[union-attr]
+        read.append(run.vocabulary.decode(streams.next().inputs[:, 0].numpy()))
     flight = flight_view(run)
     assert [row.step for row in flight.rows] == list(range(11, KEPT_UPDATES + 11))
     assert [row.text for row in flight.rows] == read[10:]

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from rnn_tui.config import ModelConfig
 from rnn_tui.model.initial import fill
 from rnn_tui.model.network import Network
-from rnn_tui.tasks import language
-from rnn_tui.tasks.language import Streams
+from rnn_tui.tasks.learning import streams as language
+from rnn_tui.tasks.learning.streams import Streams
 from rnn_tui.training.randomness import generator
 
 
@@ -36,7 +36,8 @@ def test_an_epoch_reads_each_stream_in_order_and_predicts_the_next_symbol(N: int
     read = []
     for k in range(streams.chunks):
         assert streams.fresh == (k == 0)
-        inputs, targets = streams.next()
+        batch = streams.next()
+        inputs, targets = batch.inputs, batch.targets
         assert inputs.shape == targets.shape == (T, B)
         assert torch.equal(targets, inputs + 1)
         read.append(inputs)
@@ -53,17 +54,17 @@ def test_each_epoch_starts_elsewhere_and_the_cursor_finds_the_place_again() -> N
     streams = Streams(ids, 3, 50, True, draws)
     firsts = set()
     for _ in range(8):
-        firsts.add(int(streams.next()[0][0, 0]))
+        firsts.add(int(streams.next().inputs[0, 0]))
         for _ in range(streams.chunks - 1):
             streams.next()
     assert len(firsts) > 3
     streams.next()
     cursor, state = streams.cursor(), draws.get_state()
-    expected = [streams.next()[0] for _ in range(20)]
+    expected = [streams.next().inputs for _ in range(20)]
     again = Streams(ids, 3, 50, True, generator(9, "data"))
     again.seek(cursor)
     again.generator.set_state(state)
-    assert all(torch.equal(a, again.next()[0]) for a in expected)
+    assert all(torch.equal(a, again.next().inputs) for a in expected)
 
 
 def test_without_carry_every_batch_starts_at_h_0_anywhere() -> None:
@@ -72,7 +73,8 @@ def test_without_carry_every_batch_starts_at_h_0_anywhere() -> None:
     starts = []
     for _ in range(50):
         assert streams.fresh
-        inputs, targets = streams.next()
+        batch = streams.next()
+        inputs, targets = batch.inputs, batch.targets
         assert torch.equal(targets, inputs + 1)
         starts += inputs[0].tolist()
     assert len(set(starts)) > 100 and max(starts) <= 500 - 21

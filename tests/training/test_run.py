@@ -158,7 +158,7 @@ def test_changes_on_the_way_are_recorded_and_act(small: Config) -> None:
     go(run, 2)
     assert run.history.column("learning_rate")[-1] == np.float32(0.005)
     assert run.network.dropout == 0.5
-    assert run.trainer is not None and run.trainer.streams.B == 2
+    assert run.trainer is not None and run.trainer.batches.B == 2
     assert isinstance(run.trainer.optimizer, torch.optim.SGD)
     assert [describe_change(e) for e in run.progress.events[:2]] == [
         "step 3: training.learning_rate from 0.01 to 0.005",
@@ -172,7 +172,7 @@ def test_a_run_without_its_text_can_be_looked_at(small: Config) -> None:
     first = make_run(small)
     go(first, 5)
     corpus = read_corpus(small.data)
-    second = Run(small, corpus.vocabulary, None)
+    second = Run(small, corpus.coding, None)
     second.restore(*saved(first))
     second.sample()
     assert second.trainer is None and not second.has_validation

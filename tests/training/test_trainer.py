@@ -10,7 +10,7 @@ from torch import nn
 
 from rnn_tui.config import Config, put
 from rnn_tui.model.network import weights
-from rnn_tui.tasks.language import make_streams
+from rnn_tui.tasks.language import TASK
 from rnn_tui.training.optimizer import Schedule, make_optimizer
 from rnn_tui.training.randomness import generator
 from rnn_tui.training.trainer import NonFinite
@@ -32,7 +32,7 @@ class Peer(nn.Module):
 def test_updates_are_those_of_a_plain_loop(small: Config, optimizer: str, clip: float) -> None:
     config = put(put(small, "training.optimizer", optimizer), "training.clip_norm", clip)
     run = make_run(config)
-    assert run.corpus is not None
+    assert run.data is not None
     peer = Peer(len(run.vocabulary), 6, 12, 2)
     own = weights(run.network)
     with torch.no_grad():
@@ -46,11 +46,12 @@ def test_updates_are_those_of_a_plain_loop(small: Config, optimizer: str, clip: 
         "rmsprop": lambda: torch.optim.RMSprop(peer.parameters(), 0.01),
         "sgd": lambda: torch.optim.SGD(peer.parameters(), 0.01, momentum=0.9),
     }[optimizer]()
-    streams = make_streams(run.corpus.train, config, generator(config.training.seed, "data"))
+    streams = TASK.batches(run.data, config, generator(config.training.seed, "data"))
     state = None
     for _ in range(25):
         fresh = streams.fresh
-        inputs, targets = streams.next()
+        batch = streams.next()
+        inputs, targets = batch.inputs, batch.targets
         output, state = peer.lstm(peer.embedding(inputs), None if fresh else state)
         loss = F.cross_entropy(peer.output(output).flatten(0, 1), targets.flatten())
         state = tuple(s.detach() for s in state)

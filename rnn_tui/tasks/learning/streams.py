@@ -1,4 +1,4 @@
-"""Language modelling: after each symbol, predict the next (many to many, in step)."""
+"""One long stream of symbols, cut into B parallel ones for training, and scored as one."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rnn_tui.config import Config
 from rnn_tui.model.network import Network, State
+from rnn_tui.tasks.learning.batches import Batch
+from rnn_tui.tasks.learning.softmax import cross_entropy
 
 # Validation during training reads this many streams side by side. Each first reads
 # WARM_UP symbols before its own, so that what it scores has a past, as in one stream.
@@ -22,6 +23,8 @@ WARM_UP = 128
 EVEN = 16
 # Logits held at a time: what bounds the memory of a validation.
 LOGITS = 4_000_000
+# Logits of a batch from which on they are computed, and forgotten, in pieces.
+SPLIT = 8_000_000
 
 
 class Streams:
@@ -33,10 +36,13 @@ class Streams:
     anywhere, each starting at h_0. All draws come from the generator given.
     """
 
+    steady = True
+
     def __init__(
         self, ids: NDArray[Any], batch_size: int, sequence_length: int, stateful: bool, generator: torch.Generator
     ) -> None:
         self.ids, self.B, self.T = ids, batch_size, sequence_length
+        self.shape: tuple[int, ...] = (batch_size, sequence_length)
         self.stateful, self.generator = stateful, generator
         self.chunks = (len(ids) - 1) // (batch_size * sequence_length)
         if self.chunks < 1:
@@ -48,7 +54,7 @@ class Streams:
         """Whether the next batch starts at h_0."""
         return self.position == 0 or not self.stateful
 
-    def next(self) -> tuple[Tensor, Tensor]:
+    def next(self) -> Batch:
         """Inputs and targets, both (T, B) int64; targets are the inputs one symbol later."""
         B, T = self.B, self.T
         if self.position == 0:
@@ -63,7 +69,7 @@ class Streams:
         if self.position == self.chunks:
             self.position, self.epoch = 0, self.epoch + 1
         both = torch.from_numpy(passage)
-        return both[:-1], both[1:]
+        return Batch(both[:-1], both[1:])
 
     def cursor(self) -> tuple[int, int, int]:
         """Epoch, position and offset: with the generator's state, all that `next` depends on."""
@@ -78,16 +84,17 @@ class Streams:
 
 
 def loss(
-    network: Network, inputs: Tensor, targets: Tensor, state: State, dropout: torch.Generator | None
+    network: Network, inputs: Tensor, targets: Tensor, state: State | None, dropout: torch.Generator | None
 ) -> tuple[Tensor, State]:
-    """Mean cost in nats of predicting `targets` (T, B), and the state after them."""
+    """Mean cost in nats of predicting `targets` (T, B), and the state after them.
+
+    With more than SPLIT logits they are never held all at once; the cost is the same but for rounding.
+    """
+    if targets.numel() * network.output.out_features > SPLIT:
+        out, state = network.hidden(inputs, state, dropout)
+        return cross_entropy(out.flatten(0, 1), network.output.weight, network.output.bias, targets.flatten()), state
     logits, state = network(inputs, state, dropout)
     return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten()), state
-
-
-def make_streams(ids: NDArray[Any], config: Config, generator: torch.Generator) -> Streams:
-    training = config.training
-    return Streams(ids, training.batch_size, training.sequence_length, training.stateful, generator)
 
 
 def score(
@@ -141,7 +148,8 @@ def _passages(
     starts = np.arange(B) * length
     if B > 1:
         warm = np.stack([np.asarray(ids[max(0, s - WARM_UP) :][:WARM_UP], np.int64) for s in starts], axis=1)
-        state = network(torch.from_numpy(warm).to(state[0][0].device), state)[1]
+        # Without the readout: the logits of a warm-up are many, and nobody asks for them.
+        state = network.hidden(torch.from_numpy(warm).to(state[0][0].device), state)[1]
         for layer, start in zip(state, network.initial(1), strict=True):
             for part, first in zip(layer, start, strict=True):
                 # The first stream has nothing before it.

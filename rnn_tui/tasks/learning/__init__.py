@@ -1,0 +1,1 @@
+"""What tasks share: batches of sequences, losses over them, and the scoring of a part."""

@@ -1,0 +1,1 @@
+"""Metrics, each equal to that of the library people trust (torchmetrics, seqeval, scikit-learn, sacrebleu)."""

@@ -1,0 +1,1 @@
+"""What the memory probes share: their data, their losses and scores, and how an answer is shown."""
