@@ -24,13 +24,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     "presets": {"config", "symbols"},
     "data": {"config", "views", "symbols"},
     "model": {"config", "views", "symbols"},
-    "model.shapes": {"config", "views", "symbols", "model.cells"},
+    "model.shapes": {
+        "config", "views", "symbols", "model.cells", "model.parameters", "model.memory", "model.cautions",
+    },
+    "model.parameters": {"config", "views", "symbols", "model.cells"},
+    "model.memory": {"config", "views", "symbols", "model.cells", "model.parameters"},
+    "model.cautions": {"config", "views", "symbols", "model.cells", "model.parameters", "model.memory"},
     "model.cells": {"config", "views", "symbols", "model.feedforward"},
-    "tasks": {"config", "views", "symbols", "data", "model"},
-    "generation": {"config", "views", "symbols", "data", "model", "tasks"},
+    "generation": {"config", "views", "symbols", "data", "model"},
+    "tasks": {"config", "views", "symbols", "data", "model", "generation"},
     "inspection": {"config", "views", "symbols", "data", "model", "tasks", "generation"},
     "training": {"config", "views", "symbols", "data", "model", "tasks", "generation", "inspection"},
-    "session": {"config", "views", "symbols", "model.shapes", "model.cells"},
+    "session": {"config", "views", "symbols", "data.coding", "model.shapes", "model.cells"},
     # Plain functions for a notebook: they take a session, a network or a module of torch.
     "microscope": {
         "config", "views", "symbols", "data", "model", "tasks", "generation", "inspection", "session",

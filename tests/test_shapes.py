@@ -13,6 +13,7 @@ from rnn_tui.config import TASKS, Config, DataConfig, ModelConfig, TrainingConfi
 from rnn_tui.model.building import build
 from rnn_tui.model.network import Network, weights
 from rnn_tui.model.shapes import diagram, memory_bytes, parameter_count, parameter_shapes, size
+from rnn_tui.tasks import task_of
 from rnn_tui.views import DataView, NetworkView, Part, Sizes
 from tests.networks import CELL_NAMES
 
@@ -60,6 +61,7 @@ def examples(
     return DataView(
         "file", "file", 0, sizes.inputs, parts, (), (), "", "", task=task, unit=unit, outputs=sizes.outputs,
         numeric=sizes.numeric, decoder=sizes.decoder, longest=longest, typical=typical,
+        last=task_of(task).answers == "last", real=task_of(task).real,
     )  # fmt: skip
 
 
@@ -233,7 +235,7 @@ def test_memory_follows_directions_answers_and_the_longest_sequence() -> None:
 
     assert of(20, task="tagging") == one(20, 20)
     assert of(20, task="tagging", bidirectional=True) == one(20, 20, 2)
-    assert of(20, task="classification") == one(20, 1)
+    assert of(20, Sizes(50, 10, last=True), task="classification") == one(20, 1)
     assert of(task="recall", length=30) == one(30, 30)
     read = 6 * 20 * (2 * 4 + 2 * 10 * 6)
     pair = Sizes(50, 10, decoder=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from rnn_tui.config import CHOICES, Config, show
+from rnn_tui.config import CHOICES, Config, show, visible
 from rnn_tui.config.fields import GENERATED
 from rnn_tui.model.cells import cell_of
-from rnn_tui.model.memory import ANSWER_NUMBERS, size
+from rnn_tui.model.memory import size
 from rnn_tui.model.parameters import parameter_count, tied
 from rnn_tui.views import DataView
 
@@ -86,7 +86,7 @@ def _model_warnings(config: Config) -> list[str]:
         found.append("the nonlinearity is of the plain RNN only: here it does nothing")
     if model.attention and task != "translation":
         found.append("attention is of an encoder and a decoder: in this task it does nothing")
-    if model.tied and task in ANSWER_NUMBERS:
+    if model.tied and not visible(CHOICES["model.tied"], config):
         found.append("numbers are read without an embedding: there is nothing to tie the readout to")
     if task == "language" and cell.recurrent and model.initial_state == "learned" and training.stateful:
         found.append("a learned h_0 learns only where a stream starts: with carried state that is once an epoch")

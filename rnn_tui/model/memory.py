@@ -8,11 +8,6 @@ from rnn_tui.model.cells import cell_of
 from rnn_tui.model.parameters import as_sizes, directions, parameter_count
 from rnn_tui.views import Sizes
 
-ANSWER_LAST = ("classification", "forecasting", "adding")
-"""Tasks that answer once, after the last timestep."""
-ANSWER_NUMBERS = ("forecasting", "adding")
-"""Tasks whose answers are numbers and no choice."""
-
 FLOAT32 = 4
 INT64 = 8
 # A language model's logits beyond these are never held at once.
@@ -68,7 +63,7 @@ def memory_bytes(config: Config, sizes: Sizes | int, timesteps: int = 0) -> int:
         numbers += positions * (2 * (width or sizes.outputs) + stacked)
         if model.attention:
             numbers += positions * (4 * timesteps + 6 * hidden)
-    logits = (batch if task in ANSWER_LAST else positions) * sizes.outputs
+    logits = (batch if sizes.last else positions) * sizes.outputs
     if task == "language" and logits > MOST_LOGITS:
         # The gradient of the readout is gathered beside it.
         logits, numbers = MOST_LOGITS, numbers + 2 * sizes.outputs * hidden

@@ -8,10 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from rnn_tui.config import Config, ModelConfig, show
+from rnn_tui.config import CHOICES, Config, ModelConfig, show, visible
 from rnn_tui.model import cautions
 from rnn_tui.model.cells import Cell, cell_of
-from rnn_tui.model.memory import ANSWER_LAST, ANSWER_NUMBERS, longest, memory_bytes, optimizer_copies, size
+from rnn_tui.model.memory import longest, memory_bytes, optimizer_copies, size
 from rnn_tui.model.parameters import as_sizes, directions, one_way, parameter_count, parameter_shapes, tied
 from rnn_tui.views import DataView, NetworkView, Sizes, Stage
 
@@ -37,10 +37,9 @@ def diagram(config: Config, data: DataView | None, free_bytes: int) -> NetworkVi
     read yet (`data` is None), what they decide is written V (symbols), C (answers), F
     (features) or T, and is not counted.
     """
-    task = config.data.task
-    sizes = data.sizes if data else Sizes(0, 0, task in ANSWER_NUMBERS, task == "translation")
+    sizes = data.sizes if data else _unread(config)
     memory = memory_bytes(config, sizes, data.longest if data else 0)
-    choice = task not in ANSWER_NUMBERS and sizes.outputs > 0
+    choice = not sizes.real and sizes.outputs > 0
     return NetworkView(
         stages=tuple(_Drawing(config, sizes, data).stages()),
         parameters=parameter_count(config.model, sizes),
@@ -50,6 +49,12 @@ def diagram(config: Config, data: DataView | None, free_bytes: int) -> NetworkVi
         warnings=tuple(cautions.warnings(config, data)),
         refusal=cautions.refusal(config, data, memory, free_bytes),
     )
+
+
+def _unread(config: Config) -> Sizes:
+    """What the configuration alone tells of data that are not read yet: numbers have no embedding."""
+    numbers = not visible(CHOICES["model.embedding_size"], config)
+    return Sizes(0, 0, numbers, config.data.task == "translation", last=numbers, real=numbers)
 
 
 class _Drawing:
@@ -79,7 +84,7 @@ class _Drawing:
             yield from self._translating()
             return
         yield from self._reading("", self.steps, self._named(self.sizes.inputs, "F" if self.sizes.numeric else "V"))
-        if self.config.data.task in ANSWER_LAST:
+        if self.sizes.last:
             both = " of both directions" if self.model.bidirectional else ""
             yield Stage("last h", f"after the sequence{both}", self._shape("", self.width), 0)
             yield self._readout("", "")
@@ -122,7 +127,7 @@ class _Drawing:
 
     def _readout(self, stack: str, steps: str) -> Stage:
         sizes = self.sizes
-        name = "linear" if self.config.data.task in ANSWER_NUMBERS else "linear, softmax"
+        name = "linear" if self.sizes.real else "linear, softmax"
         unknown = "V" if self.config.data.task == "language" else "C"
         shared = self.model.tied if self.data is None else tied(self.config.model, sizes)
         detail = "tied to the embedding" if shared and not sizes.numeric else ""

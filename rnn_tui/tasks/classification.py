@@ -50,7 +50,7 @@ class Classification(Task):
             len(found.coding.outputs),
             " " if data.symbol == "word" else "",
         )
-        return replace(found, view=replace(found.view, baselines=lines))
+        return replace(found, view=replace(found.view, baselines=lines, last=True))
 
     def batches(self, data: Dataset, config: Config, generator: torch.Generator) -> Batches:
         from rnn_tui.tasks.learning.unknown import bucketed

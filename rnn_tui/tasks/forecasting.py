@@ -112,7 +112,7 @@ class Forecasting(Task):
             notices=(*main.notices, *(notice for stretch in own.values() for notice in stretch.notices),
                      *_notices(main, data, parts, scored, season, constant)),
             preview=main.preview, sha256=main.sha256, task=self.name, unit=self.unit,
-            outputs=len(main.columns) * horizon, numeric=True, longest=window, typical=window,
+            outputs=len(main.columns) * horizon, numeric=True, last=True, real=True, longest=window, typical=window,
         )  # fmt: skip
         watch.at(1.0, "read", main.title)
         return Dataset(

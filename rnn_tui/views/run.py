@@ -42,7 +42,7 @@ class Status:
     """Symbols trained on so far."""
     epoch: float = 0.0
     train_loss: float = math.nan
-    """Mean over the last steps (exponential, 1 % a step), nats."""
+    """Mean over the last steps (exponential, 1 % a step), in the unit of the task's loss."""
     val_loss: float = math.nan
     val_step: int = -1
     """Step of the newest validation; -1 before the first."""
@@ -113,6 +113,10 @@ class Sizes:
     """Each timestep reads F numbers, as they are."""
     decoder: bool = False
     """An encoder reads V kinds of symbols, a decoder of the same cell and size writes `outputs` kinds."""
+    last: bool = field(default=False, compare=False)
+    """One answer, after the last timestep; it changes no shape of a weight."""
+    real: bool = field(default=False, compare=False)
+    """An answer is numbers and no choice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +141,7 @@ class Curves:
     version: int
     step: NDArray[np.int64]
     train_loss: Array
-    """Mean over the steps that a point stands for, nats."""
+    """Mean over the steps that a point stands for, in the unit of the task's loss: nats, or a squared error."""
     grad_norm: Array
     learning_rate: Array
     val_step: NDArray[np.int64]
@@ -203,6 +207,10 @@ class DataView:
     """Kinds of answers (tags, classes, target symbols) or numbers an answer is; 0: the vocabulary."""
     numeric: bool = False
     decoder: bool = False
+    last: bool = False
+    """A sequence is answered once, after its last timestep."""
+    real: bool = False
+    """Answers are numbers and no choice."""
     longest: int = 0
     """Timesteps of the longest sequence; 0: one stream without borders."""
     typical: int = 0
@@ -210,7 +218,8 @@ class DataView:
 
     @property
     def sizes(self) -> Sizes:
-        return Sizes(self.vocabulary, self.outputs or self.vocabulary, self.numeric, self.decoder)
+        outputs = self.outputs or self.vocabulary
+        return Sizes(self.vocabulary, outputs, self.numeric, self.decoder, self.last, self.real)
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +270,7 @@ class SessionRow:
     name: str
     task: str
     model: str
-    """`LSTM 2x128`."""
+    """`LSTM 2x128`, `BiLSTM 1x64`, `LSTM 1x128 enc-dec, attention`."""
     parameters: int
     step: int
     planned: int
@@ -281,3 +290,5 @@ class SessionRow:
     """Why it can't be opened; empty where it can."""
     gallery: bool = False
     config: Config | None = field(default=None, compare=False)
+    val_metrics: Mapping[str, float] = field(default_factory=dict)
+    """The task's metrics at the newest validation, by their names, the most telling first."""

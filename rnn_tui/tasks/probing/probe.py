@@ -153,6 +153,8 @@ class Probe(Task):
             unit=self.unit,
             outputs=len(self.coding.answers),
             numeric=self.coding.numeric,
+            last=self.answers == "last",
+            real=self.real,
             longest=int(lengths.max()),
             typical=int(np.median(lengths)),
         )
