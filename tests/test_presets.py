@@ -6,9 +6,12 @@ import tomllib
 
 import pytest
 
+from rnn_tui import presets
 from rnn_tui.config import CHOICES, Config, get, parse, put, to_toml
+from rnn_tui.config.fields import TASKS
 from rnn_tui.data.text import read_corpus
-from rnn_tui.presets import PRESETS, nearest, preset
+from rnn_tui.presets import EXAMPLE, MACHINE, PRESETS, first_of, nearest, preset, start
+from rnn_tui.tasks import task_of
 
 names = [p.name for p in PRESETS]
 BY_HAND = "three units by hand"
@@ -32,21 +35,51 @@ def test_it_changes_the_fields_it_names_and_no_others(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", names)
-def test_it_leaves_the_text_and_the_machine_alone(name: str) -> None:
+def test_it_leaves_a_file_of_its_task_and_the_machine_alone(name: str) -> None:
+    found = preset(name)
     own = parse(
         {
-            "data": {"path": "my.txt", "split": "80/10/10", "vocabulary_size": 100},
+            "data": {"task": found.task, "path": "my.txt", "split": "80/10/10", "vocabulary_size": 100},
             "training": {"threads": 2, "device": "cpu", "precision": "bfloat16", "autosave_seconds": 60},
         }
     )
-    config = preset(name).config(own)
-    if name == BY_HAND:
-        assert config.data.path == "builtin:sentences"
-        assert config.data.vocabulary_size == 0
-    else:
-        assert config.data == own.data
-        assert config.training.precision == "bfloat16"
-    assert (config.training.threads, config.training.device, config.training.autosave_seconds) == (2, "cpu", 60)
+    config = found.config(own)
+    for key in CHOICES:
+        if key == "data.path":
+            named = found.changes.get(key, EXAMPLE)
+            assert config.data.path == ("my.txt" if named == EXAMPLE else named)
+        elif key in found.changes:
+            assert get(config, key) == found.changes[key]
+        elif key.startswith("data.") or key in MACHINE:
+            assert get(config, key) == get(own, key)
+
+
+@pytest.mark.parametrize("name", names)
+def test_it_does_not_learn_its_task_from_the_file_of_another(name: str) -> None:
+    found = preset(name)
+    other = next(task for task in TASKS if task != found.task)
+    own = parse({"data": {"task": other, "path": "my.txt", "split": "80/10/10"}, "training": {"threads": 2}})
+    config = found.config(own)
+    assert config.data == found.config().data and config.data.path.startswith("builtin:")
+    assert config.training.threads == 2
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_has_a_preset_that_needs_no_file_and_reads_its_own_data(task: str) -> None:
+    found = first_of(task)
+    assert found.task == task and found in PRESETS
+    config = found.config()
+    data = task_of(task).read(config.data)
+    assert task_of(task).check(data, config) is None
+
+
+def test_a_task_without_presets_starts_with_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    rest = tuple(p for p in PRESETS if p.task != TASKS[-1])
+    monkeypatch.setattr(presets, "PRESETS", rest)
+    found = first_of(TASKS[-1])
+    config = found.config()
+    assert (config.data.task, config.data.path) == (TASKS[-1], EXAMPLE) and config.model == Config().model
+    assert nearest(config) == (found, 0) and nearest(put(config, "model.layers", 1)) == (found, 1)
 
 
 def test_by_hand_is_small_enough_for_paper() -> None:
@@ -77,7 +110,7 @@ def test_names_are_unique_short_and_the_first_is_the_default() -> None:
 
 @pytest.mark.parametrize("name", names)
 def test_nearest_finds_it_again_also_when_changed_and_on_another_text(name: str) -> None:
-    config = preset(name).config(put(Config(), "data.split", "80/10/10"))
+    config = preset(name).config(put(start(preset(name).task), "data.split", "80/10/10"))
     assert nearest(config) == (preset(name), 0)
     assert nearest(put(config, "training.seed", 7)) == (preset(name), 1)
 

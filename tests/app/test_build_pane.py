@@ -107,7 +107,8 @@ async def test_at_first_it_says_that_nothing_need_be_filled_in(shown: Open, lab:
 async def test_moving_shows_what_the_field_is(shown: Open, lab: FakeLab) -> None:
     async with shown("s") as pilot:
         await pilot.press("1")
-        text = await press(pilot, *["down"] * 6)
+        pane(pilot)._form.move_to("model.layers")
+        text = await press(pilot, "up")
         row = pane(pilot)._form.selected
         assert row is not None
         c = CHOICES[row.key]
@@ -178,7 +179,7 @@ async def test_a_field_opens_in_the_row(shown: Open, lab: FakeLab) -> None:
 async def test_the_opened_field_stands_over_its_row(shown: Open) -> None:
     async with shown() as pilot:
         build = pane(pilot)
-        for key in ("training.seed", "data.path", "model.layers"):
+        for key in ("training.seed", "data.split", "model.layers"):
             build._form.move_to(key)
             await press(pilot, "enter")
             at = build._form.region.y + build._form.cursor - build._form.top

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnn_tui.app.draft import Draft
+from rnn_tui.app.draft import TASK, Draft
 from rnn_tui.config import BUILTIN_TEXTS, CHOICES, Config, ConfigError, get, put
-from rnn_tui.presets import PRESETS, preset
+from rnn_tui.config.fields import TASKS
+from rnn_tui.presets import PRESETS, first_of, preset
+from rnn_tui.views import Guess
 
 RATE, STEPS, LAYERS = "training.learning_rate", "training.steps", "model.layers"
 keys = st.sampled_from(sorted(CHOICES))
@@ -131,12 +133,85 @@ def test_presets_go_round_on_the_text_of_ones_own() -> None:
     seen = []
     for _ in PRESETS:
         seen.append(draft.preset(1).name)
-        by_hand = seen[-1] == "three units by hand"
-        assert draft.config.data.path == (BUILTIN_TEXTS[2] if by_hand else "my.txt")
-        assert draft.config.data.vocabulary_size == 0
+        found = preset(seen[-1])
+        own = found.task == "language" and "data.path" not in found.changes
+        assert draft.config.data.path == ("my.txt" if own else found.changes.get("data.path"))
+        assert draft.config.data.vocabulary_size == found.changes.get("data.vocabulary_size", 0)
         assert draft.config.training.threads == 2
     assert seen == [*(p.name for p in PRESETS[1:]), PRESETS[0].name]
     assert draft.preset(-1).name == PRESETS[-1].name
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_task_brings_its_example_and_its_network_and_keeps_the_session(task: str) -> None:
+    draft = opened(put(Config(), "data.path", "my.txt"))
+    before = draft.config
+    while draft.config.data.task != task:
+        draft.turn(TASK, 1)
+    if task != "language":
+        assert draft.config == preset(first_of(task).name).config() and draft.config.data.path == "builtin:example"
+        assert draft.needs_new and draft.changed(CHOICES[TASK]) and draft.take_pending() == []
+    draft.put(TASK, "language")
+    assert draft.config == before and not draft.edited and not draft.needs_new
+
+
+def test_going_through_tasks_loses_no_edits() -> None:
+    draft = Draft()
+    draft.put(LAYERS, 5)
+    draft.turn(TASK, 1)
+    draft.put("model.hidden_size", 7)
+    edited = draft.config
+    draft.turn(TASK, -1)
+    assert get(draft.config, LAYERS) == 5
+    draft.turn(TASK, 1)
+    assert draft.config == edited
+
+
+def test_a_rate_that_was_raised_meanwhile_is_not_taken_back_by_a_draft_that_waited() -> None:
+    draft = opened()
+    draft.turn(TASK, 1)
+    faster = put(Config(), RATE, 0.01)
+    draft.follow("play", faster)
+    draft.put(TASK, "language")
+    assert draft.config == faster and draft.take_pending() == []
+
+
+@pytest.mark.skipif("classification" not in TASKS, reason="needs a task that reads columns")
+def test_a_guess_brings_its_task_and_the_file_waits_for_the_others() -> None:
+    draft = opened()
+    draft.put("data.path", "names.csv")
+    draft.guessed("names.csv", Guess("classification", {"data.columns": "0", "data.label_column": "1"}, "why",
+                                     ("composing", "language")))  # fmt: skip
+    data = draft.config.data
+    assert (data.task, data.path, data.columns, data.label_column) == ("classification", "names.csv", "0", "1")
+    assert draft.config.model == first_of("classification").config().model and draft.needs_new
+    draft.put(TASK, "composing")
+    assert draft.config.data.path == "names.csv" and draft.config.data.label_column == ""
+    draft.turn("data.path", 1)
+    assert draft.config.data.path == "builtin:example"
+    draft.turn("data.path", 1)
+    assert draft.config.data.path == "names.csv"
+    draft.put(TASK, "language")
+    assert draft.config.data.path == "names.csv"
+    draft.put(TASK, "recall")
+    assert draft.config.data.path == "builtin:example"
+    draft.undo()
+    assert draft.config == Config()
+
+
+def test_a_guess_of_the_same_task_leaves_the_network_alone() -> None:
+    draft = Draft()
+    draft.put(LAYERS, 5)
+    draft.put("data.columns", "3")
+    draft.guessed("b.txt", Guess("language", {"data.symbol": "word", "model.hidden_size": 64, "no.such": 1}, "why"))
+    assert get(draft.config, LAYERS) == 5 and draft.config.model.hidden_size == 64
+    assert draft.config.data.columns == "" and draft.config.data.symbol == "word"
+    before = draft.config
+    with pytest.raises(ConfigError):
+        draft.guessed("c.txt", Guess("language", {"data.split": "1/1"}, "why"))
+    with pytest.raises(ConfigError):
+        draft.guessed("c.txt", Guess("juggling", {}, "why"))
+    assert draft.config == before
 
 
 def test_a_presets_own_text_does_not_stick() -> None:

@@ -210,7 +210,7 @@ def test_a_refusal_stands_first_and_in_the_colour_of_errors() -> None:
 
 def test_without_the_text_what_depends_on_it_is_not_told() -> None:
     text = "\n".join(drawn(Config(), 38, 17, None))
-    assert "(50, 50, V)" in text and "once the text is read" in text and "ln" not in text.replace("linear", "")
+    assert "(50, 50, V)" in text and "once the data are read" in text and "ln" not in text.replace("linear", "")
 
 
 def fits(lines: Sequence[str], width: int, height: int) -> bool:

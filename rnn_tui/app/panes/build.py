@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import psutil
@@ -11,21 +9,28 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.timer import Timer
 
-from rnn_tui.app.draft import PATH, Draft
+from rnn_tui.app.draft import PATH, TASK, Draft, is_file
 from rnn_tui.app.pane import Pane
 from rnn_tui.app.panes.build_about import about
-from rnn_tui.app.panes.build_rows import PRESET, form_rows, preset_line, typed
-from rnn_tui.app.panes.build_text import DraftText
+from rnn_tui.app.panes.build_browse import HINT, Browser
+from rnn_tui.app.panes.build_data import DataCard
+from rnn_tui.app.panes.build_help import draft_values
+from rnn_tui.app.panes.build_places import fixed_places
+from rnn_tui.app.panes.build_rows import PRESET, form_rows, preset_line, settings, typed
+from rnn_tui.app.panes.build_shapes import picture
+from rnn_tui.app.panes.build_text import DraftText, FileGuess
 from rnn_tui.app.panes.build_words import BUILD_HELP
 from rnn_tui.app.widgets.diagram import Diagram, summary
-from rnn_tui.app.widgets.path_field import PathField
+from rnn_tui.app.widgets.field import Field
 from rnn_tui.app.widgets.row import Form, Line, Lines, Row
-from rnn_tui.config import CHOICES, Choice, Config, ConfigError, get, show
+from rnn_tui.config import CHOICES, Choice, Config, ConfigError
 from rnn_tui.lab import LabError
-from rnn_tui.model.shapes import diagram, size
+from rnn_tui.lab.task_words import words_of
+from rnn_tui.model.shapes import diagram
 from rnn_tui.symbols import clean_line
 from rnn_tui.views import NetworkView, Phase, Status
 
+PATHS = (PATH, "data.validation_path", "data.test_path")
 PATIENCE = 50
 """Ticks without a new session, after it was being built, until it counts as interrupted."""
 
@@ -41,10 +46,15 @@ class BuildPane(Pane):
     BuildPane #build-body { height: 1fr; }
     BuildPane #form { width: 42; }
     BuildPane #diagram { width: 1fr; }
+    BuildPane #card { width: 1fr; display: none; }
+    BuildPane.-data #card { display: block; }
+    BuildPane.-data #diagram, BuildPane.-browsing #build-body, BuildPane.-browsing #about { display: none; }
     BuildPane #about { height: 3; }
-    BuildPane.-wide #form { width: 64; }
+    BuildPane.-wide #form { width: 58; }
+    BuildPane.-widest #diagram, BuildPane.-widest #card { display: block; }
     BuildPane.-narrow #form { width: 1fr; }
-    BuildPane.-narrow #diagram { display: none; }
+    BuildPane.-narrow #diagram, BuildPane.-narrow #card { display: none; }
+    BuildPane.-browsing Browser { display: block; }
     BuildPane.-low #about { height: 2; }
     """
 
@@ -52,20 +62,24 @@ class BuildPane(Pane):
         super().__init__(id=id, classes=classes)
         self.draft = Draft(draft)
         self.text = DraftText()
+        self.guess = FileGuess()
         self.wrong: tuple[str, str] = ("", "")
         """Key of the field whose new value was refused, and the sentence that says why."""
-        self._progress = ""
+        self._progress, self._width = "", 0
         self._phase = Phase.EMPTY
         self._rested = -1
         self._watching: Timer | None = None
-        self._editor = PathField()
+        self._editor = Field()
         self._form = Form(self._editor, id="form")
         self._diagram = Diagram(id="diagram")
+        self._card = DataCard(id="card")
+        self._browser = Browser(id="browser")
         self._about = Lines(id="about")
         self._network: NetworkView | None = None
 
     def compose(self) -> ComposeResult:
-        yield Horizontal(self._form, self._diagram, id="build-body")
+        yield Horizontal(self._form, self._diagram, self._card, id="build-body")
+        yield self._browser
         yield self._about
 
     def on_mount(self) -> None:
@@ -76,6 +90,7 @@ class BuildPane(Pane):
         width, height = self.size
         self.set_class(width < 72, "-narrow")
         self.set_class(width >= 110, "-wide")
+        self.set_class(width >= 150, "-widest")
         self.set_class(height < 16, "-low")
         self.call_after_refresh(self._draw)
 
@@ -92,6 +107,8 @@ class BuildPane(Pane):
         self._phase = status.phase
         self._follow(status)
         self._look_at_text(status)
+        if self._browsing:
+            self._browser.tick()
 
     def _follow(self, status: Status) -> None:
         """Keep the draft beside the session that is open; also while another pane is shown and one is being built."""
@@ -128,42 +145,24 @@ class BuildPane(Pane):
             self._draw()
 
     def help_values(self) -> dict[str, str]:
-        network = self._network_now()
-        values = {"Preset": preset_line(self.draft.config)}
-        c = self._choice
-        if c is not None:
-            values[c.label] = f"{show(get(self.draft.config, c.key))}: {c.help}; {c.range}"
-        data = self.text.data
-        if data is not None:
-            values["Text"] = f"{data.title}: {data.characters:,} characters, {data.vocabulary:,} symbols"
-            values["Parameters"] = f"{network.parameters:,}"
-            values["Memory"] = f"{size(network.memory_bytes)}, {size(network.free_bytes)} are free"
-            values["First loss"] = f"ln {data.vocabulary:,} = {network.first_loss:.4f} nats"
-            for number, notice in enumerate(data.notices, start=1):
-                values[f"About the text {number}"] = notice
-        if network.refusal:
-            values["Can't be built"] = network.refusal
-        for number, warning in enumerate(network.warnings, start=1):
-            values[f"Warning {number}"] = warning
-        return values
+        return draft_values(self.draft.config, self._choice, self.text.data, self._network_now())
 
     def copy_text(self) -> str:
         c = self._choice
         if c is None:
-            return f"# {preset_line(self.draft.config)}\n" + "\n".join(self._settings())
+            return f"# {preset_line(self.draft.config)}\n" + "\n".join(settings(self.draft.config))
         return f"--set {c.key}={typed(self.draft.config, c)}"
 
     def key_hint(self) -> list[tuple[str, str]] | None:
-        if self.editing:
-            complete = [("tab", "complete")] if self._editor.completes else []
-            return [("enter", "accept"), ("escape", "restore"), *complete]
-        return None
+        if self._browsing:
+            return HINT
+        return super().key_hint()
 
     def escape(self) -> bool:
         if super().escape():
             self._draw()
             return True
-        if self.text.stop():
+        if self.guess.stop() or self.text.stop():
             self._draw()
             return True
         if self.wrong[1]:
@@ -191,10 +190,24 @@ class BuildPane(Pane):
         if c is None or c.kind == "switch":
             self._turn(1)
             return
-        self._editor.completes = c.key in (PATH, "data.validation_path", "data.test_path")
-        self.open_field(self._editor, typed(self.draft.config, c))
-        self._form.place_editor()
+        value = typed(self.draft.config, c)
+        if c.key in PATHS:
+            self._browser.begin(value, fixed_places(self.draft.config.data.task, whole=c.key == PATH))
+            self.open_field(self._browser.field, value)
+            self.set_class(True, "-browsing")
+        else:
+            self.open_field(self._editor, value)
+            self._form.place_editor()
         self._draw()
+
+    @property
+    def _browsing(self) -> bool:
+        """Whether a file is being chosen."""
+        return self.field is self._browser.field
+
+    def close_field(self) -> None:
+        super().close_field()
+        self.set_class(False, "-browsing")
 
     def do_preset(self) -> None:
         self._preset(1)
@@ -216,13 +229,18 @@ class BuildPane(Pane):
 
     def accept(self) -> None:
         c = self._choice
-        value = self._editor.value
+        value: str | None = self._editor.value
+        if self._browsing:
+            value = self._browser.take()
+            if value is None:
+                return
         self.close_field()
-        if c is not None:
-            wanted = os.path.expanduser(value.strip()) if self._editor.completes else value
+        if c is not None and value is not None:
             before = self.draft.config
-            self._try(c.key, lambda: self.draft.put(c.key, wanted))
-            if c.key == PATH and self.draft.config == before and self.text.trouble:
+            self._try(c.key, lambda: self.draft.put(c.key, value))
+            if c.key == PATH and self.draft.config != before and is_file(value):
+                self.guess.ask(self.lab, self.draft.config.data.path)
+            elif c.key == PATH and self.text.trouble:
                 self.text.ask(self.lab)
         self._draw()
 
@@ -316,6 +334,13 @@ class BuildPane(Pane):
         self._changed()
 
     def _look_at_text(self, status: Status) -> None:
+        if self.guess.tick():
+            guess = self.guess.guess
+            if guess is not None and self.draft.config.data.path == self.guess.path:
+                self._try(TASK, lambda: self.draft.guessed(self.guess.path, guess))
+        if self.guess.waiting:
+            # What the file is decides how it is read.
+            return
         known = self.lab.data
         own = status.config.data if status.session and status.config is not None else None
         news = known is not None and own is not None and own == self.draft.config.data and self.text.know(own, known)
@@ -339,35 +364,37 @@ class BuildPane(Pane):
         row = self._form.selected
         return CHOICES.get(row.key) if row else None
 
-    def _settings(self) -> Iterator[str]:
-        for c in CHOICES.values():
-            if get(self.draft.config, c.key) != c.default:
-                yield f"--set {c.key}={typed(self.draft.config, c)}"
-
     def _network_now(self) -> NetworkView:
         if self._network is None:
-            free = int(psutil.virtual_memory().available)
-            self._network = diagram(self.draft.config, self.text.data, free)
+            self._network = diagram(self.draft.config, self.text.data, int(psutil.virtual_memory().available))
         return self._network
 
     def _rows(self) -> list[Row]:
-        return form_rows(self.draft, self.text, self.wrong, max(self._form.size.width, 20))
+        # While a file is chosen the form has no width: it will be the one it had.
+        self._width = self._form.size.width or self._width
+        beside = not self.has_class("-narrow")
+        return form_rows(self.draft, self.text, self.guess, self.wrong, max(self._width, 20), beside=beside)
 
     def _draw(self) -> None:
         if not self.is_mounted:
             return
         self._progress = self.text.line()
         self._form.show_rows(self._rows())
-        self._diagram.show_network(self._network_now(), self.text.data)
-        self._about.put(self._about_lines())
-
-    def _about_lines(self) -> list[Line]:
-        """The last lines; where there is no room for the diagram, its sums stand below them."""
+        config, text, c = self.draft.config, self.text, self._choice
+        # Why the data can't be read is worth more than a network that can't be trained on them.
+        self.set_class(bool(text.trouble) or (c is not None and c.section == "data"), "-data")
+        drawn = picture(config)
+        self._diagram.show_network(self._network_now(), text.data, words_of(config.data.task).answer, drawn)
+        # On the widest screens the picture stands above the network.
+        whole = c is not None and c.key == TASK and not self.has_class("-widest")
+        self._card.show_data(config, text.data, text.trouble, text.line(), whole)
         width, height = self._about.size
-        if not width:
-            return []
-        ready = not (self.text.trouble or self._network_now().refusal)
-        lines = about(self.draft, self._choice, ready, width)
-        if self.has_class("-narrow"):
-            return lines[: max(height - 1, 1)] + summary(self._network_now(), self.text.data, width)[:1]
-        return [*([Line()] if len(lines) < height else []), *lines][:height]
+        if width:
+            ready = not (text.trouble or self._network_now().refusal)
+            lines = about(self.draft, c, ready, width)
+            if self.has_class("-narrow"):
+                # There is no room for the diagram: its sums stand here.
+                lines = lines[: max(height - 1, 1)] + summary(self._network_now(), text.data, width)[:1]
+            elif len(lines) < height:
+                lines = [Line(), *lines]
+            self._about.put(lines[:height])

@@ -1,4 +1,4 @@
-"""The text that a draft names: asked for once the draft holds still, and what came of it."""
+"""The data that a draft names: asked for once the draft holds still, and what came of it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import math
 
 from rnn_tui.config import DataConfig
 from rnn_tui.lab import Asked, Lab, LookAtData
-from rnn_tui.views import DataView
+from rnn_tui.lab.questions import GuessTask
+from rnn_tui.views import DataView, Guess
 
 SETTLE = 3
 """Ticks that a draft's data holds still before its text is read: left and right pass through others."""
 KEPT = 8
 """Texts that are remembered, so that going back to one shows it at once."""
-STOPPED = "not read: you stopped it; enter on Text reads it"
+STOPPED = "not read: you stopped it; enter on Data reads it"
 
 
 class DraftText:
@@ -87,8 +88,8 @@ class DraftText:
     def line(self) -> str:
         """How far the reading is; empty where nothing is read."""
         if self._asked is None:
-            return "reading the text ..." if self._settling else ""
-        doing = self._asked.doing or "reading the text"
+            return "reading the data ..." if self._settling else ""
+        doing = self._asked.doing or "reading the data"
         share = f" {100 * self._asked.progress:.0f} %" if math.isfinite(self._asked.progress) else " ..."
         return f"{doing}{share}, escape stops"
 
@@ -96,3 +97,47 @@ class DraftText:
         if self._asked is not None:
             self._asked.cancel()
             self._asked = None
+
+
+class FileGuess:
+    """What a file that was taken may be learned as: asked once, and told while the draft still names it."""
+
+    def __init__(self) -> None:
+        self.path = ""
+        self.guess: Guess | None = None
+        self._asked: Asked | None = None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the Lab is looking at it."""
+        return self._asked is not None
+
+    def ask(self, lab: Lab, path: str) -> None:
+        """Look at a file."""
+        self.stop()
+        self.path, self.guess = path, None
+        self._asked = lab.ask(GuessTask(path))
+
+    def stop(self) -> bool:
+        """Do without; False if nothing is looked at."""
+        asked, self._asked = self._asked, None
+        if asked is not None:
+            asked.cancel()
+        return asked is not None
+
+    def tick(self) -> bool:
+        """Take the answer once it is there; True then. What can't be guessed, the reading of the file will tell."""
+        if self._asked is None or not self._asked.done:
+            return False
+        asked, self._asked = self._asked, None
+        self.guess = asked.newest if isinstance(asked.newest, Guess) and not asked.error else None
+        return True
+
+    def line(self, data: DataConfig) -> str:
+        """Why the draft has the task that it has; empty where nothing was guessed of its file."""
+        guess = self.guess
+        if guess is None or data.path != self.path:
+            return ""
+        others = [task for task in guess.others if task != data.task]
+        also = f"; also fit for {', '.join(others)}" if others else ""
+        return f"taken for {guess.task}: {guess.why}{also}" if data.task == guess.task else ""

@@ -10,16 +10,32 @@ when a change takes effect. **now**: at the next step, also while it trains. **n
 next started. **new net**: the trained weights would no longer fit, so `space` offers to train the draft as a
 new session, and the open one stays as it is. A star marks what you changed; `u` takes it back.
 
-A **preset** is a ready-made network to start from; `p` goes through them. It keeps the text you chose.
+A **preset** is a ready-made network to start from; `p` goes through them. It keeps the file you chose, if it
+is of the same task.
 
 ## Data
 
-**Text.** What the network learns to continue, one symbol at a time. Type a path, or choose a built-in text
-with left and right. It is cut into three contiguous parts: the network learns from **training**, is checked
-on **validation** while it learns, and **test** is left for the very end.
+**Task.** What is learned. Left and right change it; each brings an example of its own and a network that suits
+it, so `space` trains at once. Going back to a task brings back what you had there. Its picture says how much
+is read for how much that is answered: **many to many, in step** (a tag for each word, the next symbol), **many
+to one** (a label for a whole text), **one to many** (a name from a label), **encoder and decoder** (a
+translation), **one to one** (no time at all). x is read, [h] is the state, y is answered.
 
-**Vocabulary.** The different symbols of the text. The network gives each of them a probability at every
-timestep. Limiting it keeps the most frequent ones.
+**Data.** What it learns from. `enter` opens the files: arrows choose, `enter` goes into a folder or takes a
+file, letters narrow the list down, `/` and `~` begin a path, left and backspace go up, `escape` leaves. The file
+you take is looked at, and the task it seems made for is set, with the reason; change the task if it is wrong.
+It is cut into three parts: the network learns from **training**, is checked on **validation** while it learns,
+and **test** is left for the very end.
+
+**Symbol.** What one timestep reads: a character or a word. **Vocabulary.** The different symbols. Limiting it
+keeps the most frequent ones; **least count** leaves out words that are rare. The rest are all read as one,
+`<unk>`.
+
+**Columns, label column.** Which columns of a table are read, by name or number; empty, they are guessed.
+
+**Window, horizon.** How many values of a series are read before each forecast, and how many are forecast.
+
+**Gap** (timesteps, longest). How long a generated probe is: how far what is asked for lies back.
 
 ## Model
 
@@ -38,6 +54,11 @@ single 1. With **tied weights** the readout uses the embedding's vectors again.
 can rely on a single other one. It acts between layers. *Locked* dropout keeps one draw for all timesteps;
 *recurrent drop* sets weights of W_hh to 0 instead.
 
+**Bidirectional.** A second layer reads from the end to the beginning. Fit for tags and labels; a language model
+that has one sees the symbol that it must predict.
+
+**Attention.** The decoder looks at every state of the encoder, not at the last alone.
+
 **Initial state.** What h is before the first symbol: zeros, or a vector that is learned.
 
 **Initial weights, forget bias.** Where learning starts. Orthogonal and identity matrices carry h over many
@@ -47,7 +68,9 @@ timesteps unchanged; a forget bias of 1 opens the LSTM's forget gate at the star
 
 **Step** (update). One batch is read, the loss is computed, its gradient followed back, the weights moved.
 
-**Batch.** How many streams of text are read side by side in a step. More is smoother, and takes more memory.
+**Batch.** How many streams, sentences, pairs ... are read side by side in a step. More is smoother, and takes
+more memory. Those of unequal length are filled up; **masking** keeps what is filled in out of state and loss.
+**Forgot to reset** is a mistake to look at: each sequence starts with what an unrelated one left.
 
 **Timesteps.** How many symbols of each stream a step reads. The gradient is followed back exactly so far and
 no further: that is the truncation in truncated backpropagation through time. What is read before it still
@@ -68,7 +91,8 @@ longer than this is scaled down to it. The direction stays.
 
 ## Beside the form
 
-The network from the symbols it reads up to the probabilities of the next one: each box a stage, the loop on
+On the rows of the data: how much there is, what is reached without a network, and the first lines; or, in full,
+why they can't be read. On all others the network, from what it reads to what it answers: each box a stage, the loop on
 a recurrent layer h_(t-1) coming back, to the right the shape of what leaves it and its number of weights.
 Below, how much memory training takes. **First loss**: before it has learned anything a network of V symbols
 guesses evenly, which costs ln V nats; a first loss far from it means that something is wrong. **uniform,

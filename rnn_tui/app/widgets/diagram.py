@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from rnn_tui.app.widgets.row import Line, Lines, Run, fit, pad, wrap
+from rnn_tui.lab.task_words import words_of
 from rnn_tui.model.shapes import size
 from rnn_tui.symbols import clean_line
 from rnn_tui.views import Baseline, DataView, NetworkView, Stage
@@ -18,12 +19,24 @@ from rnn_tui.views import Baseline, DataView, NetworkView, Stage
 # Beyond this the eye loses the line from a box to its weights.
 WIDEST = 52
 
+AS_THEY_ARE = ("mse", "rmse", "mae", "bleu", "perplexity")
+"""Metrics that are no share of something: all others are told in percent."""
 
-def draw_network(view: NetworkView, data: DataView | None, width: int, height: int) -> list[Line]:
+
+def draw_network(
+    view: NetworkView,
+    data: DataView | None,
+    width: int,
+    height: int,
+    *,
+    answer: str = "next symbol",
+    picture: Sequence[Line] = (),
+) -> list[Line]:
     """The diagram in at most `height` lines of `width` columns: the largest size that fits.
 
     Under the drawing stand the sums, the baselines, and warnings; a refusal stands first.
     What does not fit drops from the end of the warnings, which says how many it left out.
+    `answer`: what leaves the last stage, in words; `picture` stands above where there is room for it as well.
     """
     if width < 4 or height < 1:
         return []
@@ -33,15 +46,17 @@ def draw_network(view: NetworkView, data: DataView | None, width: int, height: i
     span = min(width, WIDEST)
     room = height - 1 - len(sums) - sum(map(len, warnings))
     drawings = (_boxes, _stacked, _listed, _collapsed)
+    foot = clean_line(answer)
     drawn: list[Line] = []
     for draw in drawings:
-        drawn = draw(view.stages, span)
+        drawn = draw(view.stages, span, foot)
         if len(drawn) <= room:
             break
     else:
         # The warnings give way before the drawing does, down to two lines of them.
-        drawn = next((d for draw in drawings[1:] if len(d := draw(view.stages, span)) <= room + 4), drawn)
-    top = [heading, *drawn]
+        drawn = next((d for draw in drawings[1:] if len(d := draw(view.stages, span, foot)) <= room + 4), drawn)
+    above = [*picture, Line()] if picture and len(picture) + 1 + len(drawn) <= room else []
+    top = [heading, *above, *drawn]
     spare = height - len(top) - len(sums) - sum(map(len, warnings))
     lines = [*top, *([Line()] if spare > 0 else []), *sums]
     if warnings and spare > 1:
@@ -90,7 +105,7 @@ def _box_width(stages: Sequence[Stage], width: int) -> int:
     return max(width - 5 - max(len(stage.shape) for stage in stages), 8)
 
 
-def _boxes(stages: Sequence[Stage], width: int) -> list[Line]:
+def _boxes(stages: Sequence[Stage], width: int, foot: str) -> list[Line]:
     """Each stage a box of three lines, an arrow with the shape between them."""
     box = _box_width(stages, width)
     inner, middle = box - 2, (box - 2) // 2
@@ -101,6 +116,10 @@ def _boxes(stages: Sequence[Stage], width: int) -> list[Line]:
     for k, stage in enumerate(stages[1:], start=2):
         loop = stage.recurrent
         last = k == len(stages)
+        if stage.name.startswith("target"):
+            # What the decoder reads is no layer over the encoder.
+            lines += [_plain_stage(stage, box, width), Line(((stem + "│", "dim"),))]
+            continue
         lines += [
             Line(((" ┌" + rule + "┐", "dim"),)),
             Line(
@@ -121,10 +140,10 @@ def _boxes(stages: Sequence[Stage], width: int) -> list[Line]:
                 )
             ),
         ]
-    return [*lines, Line(((pad(" next symbol", box), "label"),))]
+    return [*lines, Line(((pad(f" {foot}", box), "label"),))]
 
 
-def _stacked(stages: Sequence[Stage], width: int) -> list[Line]:
+def _stacked(stages: Sequence[Stage], width: int, foot: str) -> list[Line]:
     """Boxes that share their borders; the shape stands where it leaves the box."""
     box = _box_width(stages, width)
     rule = "─" * (box - 2)
@@ -150,7 +169,7 @@ def _stacked(stages: Sequence[Stage], width: int) -> list[Line]:
                 )
             ),
         ]
-    return [*lines, Line(((pad(" next symbol", box), "label"),))]
+    return [*lines, Line(((pad(f" {foot}", box), "label"),))]
 
 
 def _plain_stage(stage: Stage, box: int, width: int) -> Line:
@@ -163,12 +182,12 @@ def _plain_stage(stage: Stage, box: int, width: int) -> Line:
     )
 
 
-def _listed(stages: Sequence[Stage], width: int) -> list[Line]:
+def _listed(stages: Sequence[Stage], width: int, foot: str) -> list[Line]:
     """One line a stage."""
     return _in_columns([(stage, 1) for stage in stages], width)
 
 
-def _collapsed(stages: Sequence[Stage], width: int) -> list[Line]:
+def _collapsed(stages: Sequence[Stage], width: int, foot: str) -> list[Line]:
     """One line for layers that are alike, with how many they are, and one for all dropout.
 
     Layers that differ in weights (the first one may read another width) stay apart.
@@ -204,20 +223,38 @@ def _in_columns(counted: Sequence[tuple[Stage, int]], width: int) -> list[Line]:
 
 def _sums(view: NetworkView, data: DataView | None, width: int) -> list[Line]:
     known = data is not None
-    count = f"{view.parameters:,} parameters" if known else "parameters: once the text is read"
+    count = f"{view.parameters:,} parameters" if known else "parameters: once the data are read"
     memory = size(view.memory_bytes)
     told = (f"{count}, {memory} of {size(view.free_bytes)} free", f"{count}, {memory}") if known else ()
     first = next((words for words in told if len(words) < width), count)
     lines: list[tuple[Run, ...]] = [((" " + fit(first, width - 1), "label"),)]
     if data is not None and not math.isnan(view.first_loss):
-        guess = f" first loss should be ln {data.vocabulary:,} = {view.first_loss:.2f}"
+        guess = f" first loss should be ln {data.sizes.outputs:,} = {view.first_loss:.2f}"
         lines.append(((fit(guess, width), "quiet"),))
-        lines.append(((fit(" " + _baselines(data.baselines, width - 1), width), "quiet"),))
+    baselines = _baselines(data, width - 1) if data is not None else ""
+    if baselines:
+        lines.append(((fit(" " + baselines, width), "quiet"),))
     return [Line(line) for line in lines]
 
 
-def _baselines(baselines: Sequence[Baseline], width: int) -> str:
-    told = [f"{b.name} {b.nats:.2f}" for b in baselines if not math.isnan(b.nats)]
+def metric(name: str, value: float) -> str:
+    """`accuracy 46.8 %`, `rmse 18.02`."""
+    shown = f"{value:.4g}" if name in AS_THEY_ARE else f"{100 * value:.1f} %"
+    return f"{name.replace('_', ' ')} {shown}"
+
+
+def told_baseline(line: Baseline, real: bool) -> list[str]:
+    """What a line that needs no network reaches, the most telling first. `real`: the loss is a squared error."""
+    found = [metric(name, value) for name, value in line.metrics.items() if math.isfinite(value)]
+    if math.isfinite(line.loss) and not (real and found):
+        found.insert(0, f"{line.loss:.3g}" if real else f"{line.loss:.2f}")
+    return found
+
+
+def _baselines(data: DataView, width: int) -> str:
+    real = words_of(data.task).real
+    found = [(clean_line(line.name), told_baseline(line, real)) for line in data.baselines]
+    told = [f"{name} {figures[0]}" for name, figures in found if figures]
     roomy = "  ".join(told)
     return roomy if len(roomy) <= width else " ".join(told)
 
@@ -238,16 +275,21 @@ class Diagram(Lines):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._shown: tuple[NetworkView, DataView | None] | None = None
+        self._answer = ""
+        self._picture: tuple[Line, ...] = ()
 
-    def show_network(self, view: NetworkView, data: DataView | None) -> None:
-        """Draw this network; `data` is None while its text is being read."""
-        self._shown = (view, data)
+    def show_network(
+        self, view: NetworkView, data: DataView | None, answer: str = "next symbol", picture: Sequence[Line] = ()
+    ) -> None:
+        """Draw this network; `data` is None while its data are being read."""
+        self._shown, self._answer, self._picture = (view, data), answer, tuple(picture)
         self.redraw()
 
     def redraw(self) -> None:
         """Draw again at the present size."""
         if self._shown and self.size.width:
-            self.put(draw_network(*self._shown, self.size.width, self.size.height))
+            width, height = self.size
+            self.put(draw_network(*self._shown, width, height, answer=self._answer, picture=self._picture))
 
     def on_resize(self) -> None:
         self.redraw()

@@ -84,6 +84,11 @@ class Field(Widget):
         self._cursor += len(text)
         self.refresh()
 
+    @property
+    def at_end(self) -> bool:
+        """Whether the cursor stands behind the text."""
+        return self._cursor == len(self.value)
+
     def feed(self, key: str, character: str | None) -> bool:
         """A key; True if it meant something here."""
         at, text = self._cursor, self.value

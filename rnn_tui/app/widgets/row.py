@@ -25,7 +25,7 @@ Run = tuple[str, str]
 
 LEFT, RIGHT = "\u2039", "\u203a"
 """Small angles around a value that left and right change."""
-ASCII_SIGNS = str.maketrans(f"─│┃┌┐└┘├┤┬┴┼╮╯◂▸▾↺{LEFT}{RIGHT}…·", "-|#+++++++++++<>v@<>~.")
+ASCII_SIGNS = str.maketrans(f"─│┃┌┐└┘├┤┬┴┼╮╯◂▸▾↺←→{LEFT}{RIGHT}…·", "-|#+++++++++++<>v@<><>~.")
 """What stands for a sign that may be two columns wide, or missing, where only ASCII may be drawn."""
 
 

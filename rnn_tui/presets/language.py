@@ -1,52 +1,10 @@
-"""Networks worth having at hand: each a name, what it shows, and the fields it changes.
-
-A preset is a point of departure, not a mode: it becomes an ordinary configuration, and
-everything about it can be changed afterwards.
-"""
+"""Networks that learn what comes next in a text."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from rnn_tui.presets.preset import Preset
 
-from rnn_tui.config import CHOICES, Config, get, parse
-
-# What belongs to the machine a person sits at, not to the network: no preset changes it.
-MACHINE = (
-    "training.precision",
-    "training.threads",
-    "training.device",
-    "training.autosave_seconds",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Preset:
-    """A named configuration: the fields in which it differs from the defaults, by dotted key."""
-
-    name: str
-    shows: str
-    """One sentence: what one learns from it."""
-    changes: Mapping[str, Any] = field(default_factory=dict)
-
-    def config(self, base: Config | None = None) -> Config:
-        """The preset's configuration on the text and the machine of `base`.
-
-        The model and training fields are the defaults with the preset's changes. The data
-        fields and those in `MACHINE` are taken from `base`, unless the preset names them.
-        Raises ConfigError if the two don't fit together.
-        """
-        base = base or Config()
-        values: dict[str, dict[str, Any]] = {"data": base.data.model_dump(), "model": {}, "training": {}}
-        for key in MACHINE:
-            values["training"][CHOICES[key].name] = get(base, key)
-        for key, value in self.changes.items():
-            values[CHOICES[key].section][CHOICES[key].name] = value
-        return parse(values)
-
-
-PRESETS: tuple[Preset, ...] = (
+LANGUAGE = (
     Preset(
         "default",
         "a good start on any text: two LSTM layers of 128 units over an embedding, with AdamW",
@@ -146,8 +104,8 @@ PRESETS: tuple[Preset, ...] = (
     ),
     Preset(
         "tied and dropped 2x256",
-        "four ways to regularise, after AWD-LSTM (Merity et al. 2018): tied weights, locked dropout, "
-        "weight drop, weight decay",
+        "five ways to regularise, after AWD-LSTM (Merity et al. 2018): tied weights, locked dropout, "
+        "weight drop, weight decay, early stopping",
         {
             "model.hidden_size": 256,
             "model.embedding_size": 256,
@@ -161,7 +119,18 @@ PRESETS: tuple[Preset, ...] = (
             "training.clip_norm": 0.25,
             "training.schedule": "cosine",
             "training.validate_every": 500,
+            "training.patience": 5,
         },
+    ),
+    Preset(
+        "orthogonal 1x128",
+        "a plain RNN whose W_hh starts as a rotation: it makes no h longer or shorter (Saxe et al. 2014)",
+        {"model.cell": "rnn", "model.layers": 1, "model.init": "orthogonal", "training.clip_norm": 1.0},
+    ),
+    Preset(
+        "forget bias 1",
+        "an LSTM whose forget gates start open, so it begins by keeping what it read (Jozefowicz et al. 2015)",
+        {"model.layers": 1, "model.init": "orthogonal", "model.forget_bias": 1.0},
     ),
     Preset(
         "vanish",
@@ -182,27 +151,37 @@ PRESETS: tuple[Preset, ...] = (
             "training.clip_norm": 0.0,
         },
     ),
+    Preset(
+        "words 1x200, tied",
+        "the next word, as with the Penn Treebank: a symbol is a word, and the readout uses the embedding again",
+        {
+            "data.symbol": "word",
+            "data.vocabulary_size": 10_000,
+            "model.layers": 1,
+            "model.hidden_size": 200,
+            "model.embedding_size": 200,
+            "model.tied": True,
+            "training.steps": 1000,
+            "training.batch_size": 20,
+            "training.sequence_length": 35,
+            "training.learning_rate": 0.004,
+            "training.clip_norm": 1.0,
+            "training.validate_every": 100,
+            "training.validation_tokens": 10_000,
+            "training.patience": 3,
+        },
+    ),
+    Preset(
+        "one to one",
+        "T = 1: one symbol in, one out, and no state in between; what is left of a recurrent network without time",
+        {
+            "model.cell": "feedforward",
+            "model.layers": 1,
+            "training.steps": 1000,
+            "training.batch_size": 500,
+            "training.sequence_length": 1,
+            "training.stateful": False,
+            "training.validate_every": 100,
+        },
+    ),
 )
-
-
-def preset(name: str) -> Preset:
-    """The preset of that name. Raises KeyError where there is none."""
-    for found in PRESETS:
-        if found.name == name:
-            return found
-    raise KeyError(name)
-
-
-def nearest(config: Config) -> tuple[Preset, int]:
-    """The preset that a configuration comes closest to, and in how many fields it differs.
-
-    Data fields and those in `MACHINE` count only where the preset itself names them. Of two
-    that are equally close, the first in `PRESETS`.
-    """
-    scored = []
-    for order, found in enumerate(PRESETS):
-        wanted = found.config(config)
-        changed = sum(get(wanted, key) != get(config, key) for key in CHOICES)
-        scored.append((changed, order))
-    changed, order = min(scored)
-    return PRESETS[order], changed
