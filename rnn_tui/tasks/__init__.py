@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from rnn_tui.config import Config, DataConfig
 from rnn_tui.data.coding import Coding
-from rnn_tui.views import Answer, Sample, Scores
+from rnn_tui.views import Answer, Breakdown, Sample, Scores
 
 if TYPE_CHECKING:
     import torch
@@ -110,6 +110,12 @@ class Task:
         float32, eval mode. `working` is called with the share done; what it raises stops it.
         """
         raise NotImplementedError
+
+    def breakdown(
+        self, network: Any, data: Any, part: str, config: Config, working: Working | None = None
+    ) -> tuple[Breakdown, ...]:
+        """The task's figures taken apart, over a whole part; none where there is nothing to take apart."""
+        return ()
 
     def sample(self, network: Any, data: Any, coding: Coding, seed: int) -> Sample | None:
         """What it answers at this moment, to be read beside the curves; its step is filled in later.

@@ -19,7 +19,7 @@ from rnn_tui.data.source import DataError, Watch
 from rnn_tui.data.windows import Windows, windows_before
 from rnn_tui.tasks import Passage, Progress, Task, Working, never, silent
 from rnn_tui.tasks.measures.errors import Errors, mae, mape, near_zero, rmse
-from rnn_tui.views import Baseline, DataView, Forecast, Part, Sample, Scores, frozen
+from rnn_tui.views import Baseline, Breakdown, DataView, Forecast, Part, Sample, Scores, frozen
 
 if TYPE_CHECKING:
     import torch
@@ -143,6 +143,23 @@ class Forecasting(Task):
         """Over all windows of a part, or the first that read `limit` timesteps together (one at least)."""
         loss, errors = self._score(network, data, part, limit, working)
         return Scores(loss, errors.count, errors.metrics())
+
+    def breakdown(
+        self, network: Network, data: Dataset, part: str, config: Config, working: Working | None = None
+    ) -> tuple[Breakdown, ...]:
+        if config.data.horizon == 1 or not len(getattr(data, part)):
+            return ()
+        found = self.errors_by_step(network, data, part)
+        values = np.stack([found[name] for name in found], axis=1).astype(np.float32)
+        return (
+            Breakdown(
+                "error against how far ahead it forecasts",
+                ("steps ahead", *found),
+                tuple((str(k + 1), *(f"{value:.5g}" for value in row)) for k, row in enumerate(values)),
+                values,
+                part=part,
+            ),
+        )
 
     def errors_by_step(self, network: Network, data: Dataset, part: str) -> dict[str, Values]:
         """rmse, mae and mape of each step of the horizon, (horizon), over all windows of a part."""

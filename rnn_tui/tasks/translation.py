@@ -16,7 +16,7 @@ from rnn_tui.data.pairs import PairCoder, cut, read_pairs
 from rnn_tui.data.source import DataError, Watch
 from rnn_tui.tasks import Passage, Progress, Task, Working, never, silent
 from rnn_tui.tasks.measures.writing import bleu, char_accuracy, exact
-from rnn_tui.views import Baseline, Sample, Scores, Translated, frozen
+from rnn_tui.views import Baseline, Breakdown, Sample, Scores, Translated, frozen
 
 if TYPE_CHECKING:
     import torch
@@ -99,6 +99,25 @@ class Translation(Task):
         coder = PairCoder(data.coding)
         written, right = [coder.text(found[k]) for k in which], [_texts(data, part)[k][1] for k in which]
         return Scores(loss, count, _measured(written, right, data.coding))
+
+    def breakdown(
+        self, network: EncoderDecoder, data: Dataset, part: str, config: Config, working: Working | None = None
+    ) -> tuple[Breakdown, ...]:
+        found = self.accuracy_by_length(network, data, part, config, working)
+        values = np.array([[entry.exact, entry.char_accuracy, entry.count] for entry in found], np.float32)
+        names = [f"{first} to {last}" if first < last else str(first) for first, last in (e.lengths for e in found)]
+        return (
+            Breakdown(
+                "accuracy against the length of the source",
+                ("source symbols", "exact", "char_accuracy", "pairs"),
+                tuple(
+                    (name, f"{entry.exact:.1%}", f"{entry.char_accuracy:.1%}", f"{entry.count:,}")
+                    for name, entry in zip(names, found, strict=True)
+                ),
+                values.reshape(-1, 3),
+                part=part,
+            ),
+        )
 
     def accuracy_by_length(
         self, network: EncoderDecoder, data: Dataset, part: str, config: Config, working: Working | None = None

@@ -6,7 +6,7 @@ in nats per symbol unless a name says otherwise. T is timesteps, H units, V symb
 
 from __future__ import annotations
 
-from rnn_tui.views.answers import Added, Answer, Classified, Forecast, GapCurves, Tagged, Translated
+from rnn_tui.views.answers import Added, Answer, Breakdown, Classified, Forecast, GapCurves, Tagged, Translated
 from rnn_tui.views.equation import Contributions, Equation, Line
 from rnn_tui.views.gradients import Compared, Comparison, Flight, FlightRow, GradientFlow, LayerFlow
 from rnn_tui.views.numbers import LARGEST_EXPONENT, LN2, UNITS, Array, Unit, frozen, in_unit, perplexity
@@ -37,6 +37,7 @@ __all__ = [
     "Answer",
     "Array",
     "Baseline",
+    "Breakdown",
     "Classified",
     "Compared",
     "Comparison",

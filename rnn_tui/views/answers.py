@@ -147,3 +147,21 @@ class GapCurves:
 
 
 Answer = Tagged | Classified | Translated | Forecast | Added | GapCurves
+
+
+@dataclass(frozen=True, slots=True)
+class Breakdown:
+    """One figure taken apart: a confusion matrix, accuracy against the source's length, error against the step."""
+
+    title: str
+    """`texts of class (row) taken for class (column)`"""
+    head: tuple[str, ...]
+    """Names of the columns, that of the rows' own names first."""
+    rows: tuple[tuple[str, ...], ...]
+    values: Array
+    """(rows, columns - 1): the numbers themselves."""
+    counts: bool = False
+    """Whether they count something: then a row's share of its sum tells more than the number."""
+    part: str = ""
+    step: int = 0
+    """Step of the weights."""

@@ -185,3 +185,26 @@ def test_no_task_needs_torch_to_be_described() -> None:
     root = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", ["classification", "tagging", "translation", "forecasting"])
+def test_the_figures_taken_apart_add_up_to_the_whole(name: str) -> None:
+    config = put(config_of(name), "data.horizon", 3) if name == "forecasting" else config_of(name)
+    task = task_of(name)
+    data = task.read(config.data)
+    run = Run(config, data.coding, data)
+    run.step()
+    whole = task.evaluate(run.network, data, "validation", config)
+    (apart,) = task.breakdown(run.network, data, "validation", config)
+    assert [len(row) for row in apart.rows] == [len(apart.head)] * len(apart.values)
+    values = apart.values.astype(np.float64)
+    if apart.counts:
+        assert values.sum() == whole.count
+        assert np.trace(values) / values.sum() == pytest.approx(whole.metrics["accuracy"])
+    elif name == "translation":
+        pairs = values[:, -1]
+        assert pairs.sum() == len(data.validation)
+        assert (values[:, 0] * pairs).sum() / pairs.sum() == pytest.approx(whole.metrics["exact"])
+    else:
+        rmse = values[:, list(apart.head[1:]).index("rmse")]
+        assert math.sqrt((rmse**2).mean()) == pytest.approx(whole.metrics["rmse"], rel=1e-5)
