@@ -17,15 +17,26 @@ from typer.exceptions import TyperException
 from typer.main import get_command
 
 from rnn_tui import process
-from rnn_tui.commands import gradients, importing, intervene, listing, reading, sessions, training, units
+from rnn_tui.commands import (
+    answering,
+    data,
+    gradients,
+    importing,
+    intervene,
+    listing,
+    reading,
+    sessions,
+    training,
+    units,
+)
 from rnn_tui.commands.arguments import complete_session, folder_of
 from rnn_tui.commands.errors import CLOSED_PIPE, FAILED, explain, tell
 
 PROGRAM = "rnn-lab"
 SESSIONS = "--sessions"
 ORDER = (
-    "train", "eval", "generate", "trace", "gradients", "units", "intervene", "sessions", "import", "data", "keys",
-    "doctor",
+    "train", "eval", "generate", "answer", "trace", "gradients", "units", "intervene", "sessions", "import", "data",
+    "keys", "doctor",
 )  # fmt: skip
 
 
@@ -79,15 +90,16 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("train", cls=training.TrainCommand, short_help="Train a session without a screen.")(training.train)
-app.command("eval", short_help="Score a session on a text.")(reading.evaluate)
+app.command("eval", short_help="Score a session on its data.")(reading.evaluate)
 app.command("generate", short_help="Let a session write.")(reading.generate)
+app.command("answer", short_help="What a session answers: tags, a class, a forecast.")(answering.answer)
 app.command("trace", short_help="Every state and gate while a session reads a text.")(reading.trace)
 app.command("gradients", short_help="How far a symbol's cost reaches back through time.")(gradients.gradients)
 app.command("units", short_help="Which units tell marked text from the rest.")(units.units)
 app.command("intervene", short_help="Hold units or gates, and see what it changes.")(intervene.intervene)
 app.command("import", short_help="Open weights of torch from elsewhere as a session.")(importing.import_weights)
 app.add_typer(sessions.app, name="sessions", short_help="List, show, copy, rename, delete, export.")
-app.add_typer(listing.data_app, name="data", short_help="The texts that are built in, and the cache.")
+app.add_typer(data.data_app, name="data", short_help="What needs no file of yours: list, fetch, clear.")
 app.command("keys", short_help="Every action of the app with its keys.")(listing.keys)
 app.command("doctor", short_help="What works here, and what to do about what doesn't.")(listing.doctor)
 

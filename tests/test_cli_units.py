@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ import typer
 import rnn_tui.cli
 from rnn_tui import session
 from rnn_tui.commands.units import units as units_verb
+from rnn_tui.config import Config
+from rnn_tui.data.coding import Coding
 from rnn_tui.inspection.trace import trace
 from rnn_tui.lab.answers import units as answers
 from rnn_tui.lab.answers.desk import Desk, Frozen, Held, Sources
@@ -137,12 +140,10 @@ SYMBOLS = tuple("\n abcdefgh(")
 
 @pytest.fixture
 def sources() -> Sources:
-    from rnn_tui.data.vocabulary import Vocabulary
-
     network = networks.build(len(SYMBOLS)).eval().requires_grad_(False)
     ids = networks.tokens(2000).numpy().astype(np.uint8)
-    parts = {"train": ids[:1500], "validation": ids[1500:], "test": ids[:0]}
-    frozen = Frozen(network, Vocabulary(SYMBOLS), parts, "validation", 12, 3)
+    parts = SimpleNamespace(train=ids[:1500], validation=ids[1500:], test=ids[:0])
+    frozen = Frozen(network, Config(), Coding(SYMBOLS), parts, "validation", 12, 3)
     return Sources(Desk(), lambda best: frozen, refuse, Path())
 
 
@@ -252,7 +253,7 @@ def test_why_there_is_no_ranking(thread: AnsweringThread, sources: Sources, ques
 
 def test_without_the_text_it_says_so(thread: AnsweringThread, sources: Sources) -> None:
     frozen = sources.model(False)
-    bare = Frozen(frozen.network, frozen.vocabulary, {}, "train", 1, 1)
+    bare = Frozen(frozen.network, frozen.config, frozen.coding, None, "train", 1, 1)
     bare_sources = Sources(Desk(), lambda best: bare, refuse, Path())
     for answer, question in ((answers.find_units, FindUnits(pattern="a")), (answers.count_gates, CountGates())):
         with pytest.raises(LabError, match="not at hand"):

@@ -161,7 +161,12 @@ def test_splits() -> None:
 
 def test_a_control_that_does_nothing_is_not_shown() -> None:
     plain = Config()
-    assert not visible(choice("data.task"), plain) and not visible(choice("data.symbol"), plain)
+    assert visible(choice("data.task"), plain) and visible(choice("data.symbol"), plain)
+    assert not visible(choice("data.least_count"), plain)
+    assert visible(choice("data.least_count"), put(plain, "data.symbol", "word"))
+    unmasked = put(put(plain, "data.task", "tagging"), "training.masking", "off")
+    assert visible(choice("training.padding"), unmasked)
+    assert not visible(choice("training.padding"), put(unmasked, "training.masking", "on"))
     assert not visible(choice("model.nonlinearity"), plain)
     assert visible(choice("model.nonlinearity"), put(plain, "model.cell", "rnn"))
     assert visible(choice("model.forget_bias"), plain)

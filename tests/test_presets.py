@@ -7,8 +7,7 @@ import tomllib
 import pytest
 
 from rnn_tui import presets
-from rnn_tui.config import CHOICES, Config, get, parse, put, to_toml
-from rnn_tui.config.fields import TASKS
+from rnn_tui.config import CHOICES, TASKS, Config, get, parse, put, to_toml
 from rnn_tui.data.text import read_corpus
 from rnn_tui.presets import EXAMPLE, MACHINE, PRESETS, first_of, nearest, preset, start
 from rnn_tui.tasks import task_of

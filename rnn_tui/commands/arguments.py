@@ -78,11 +78,12 @@ def frozen_network(found: SessionFile, best: bool, threads: int = 0) -> Any:
         raise Failed("there are no best weights yet; --best; train it to its first validation, or leave --best out")
     import torch
 
-    from rnn_tui.model.network import Network, load_weights
+    from rnn_tui.model.building import build
+    from rnn_tui.model.network import load_weights
 
     torch.set_flush_denormal(True)
     if threads:
         torch.set_num_threads(threads)
-    network = Network(found.config.model, len(found.symbols))
+    network = build(found.config.model, found.coding.sizes)
     load_weights(network, {name: torch.from_numpy(array) for name, array in values.items()})
     return network.eval().requires_grad_(False)

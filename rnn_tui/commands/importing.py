@@ -114,9 +114,10 @@ def _one_of(option: str, value: str, choices: tuple[str, ...]) -> None:
 def read_text(path: str) -> Corpus:
     """The text that the weights were trained on. Raises DataError."""
     from rnn_tui.config import DataConfig
+    from rnn_tui.data.catalog import named
     from rnn_tui.data.text import read_corpus
 
-    where = path if path.startswith("builtin:") or not path.strip() else os.path.abspath(os.path.expanduser(path))
+    where = path if named(path) or not path.strip() else os.path.abspath(os.path.expanduser(path))
     with Progress() as progress:
         return read_corpus(DataConfig(path=where), progress.share)
 

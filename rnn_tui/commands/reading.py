@@ -15,6 +15,7 @@ import typer
 from rnn_tui.commands.arguments import Best, Json, SessionName, folder_of, frozen_network, read_session
 from rnn_tui.commands.errors import DONE, Failed, WrongArguments, arguments
 from rnn_tui.commands.output import Progress, number, print_json, say, table
+from rnn_tui.config import GENERATED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,23 +31,32 @@ def evaluate(
     ctx: typer.Context,
     name: SessionName,
     data: Annotated[
-        str | None, typer.Option("--data", metavar="PATH", help="Another text, read whole (plain or .gz).")
+        str | None, typer.Option("--data", metavar="PATH", help="Other data, read whole (plain or .gz).")
     ] = None,
     split: Annotated[
         str | None, typer.Option("--split", metavar="PART", help="train, validation or test; default validation.")
     ] = None,
+    breakdown: Annotated[
+        bool,
+        typer.Option("--breakdown", help="Also the figures taken apart: confusion matrix, accuracy by length, ..."),
+    ] = False,
     best: Best = False,
     as_json: Json = False,
 ) -> int:
-    """Score a session on a part of its text, or on another text: loss in nats, bits, perplexity.
+    """Score a session on a part of its data, or on other data: the loss and the task's metrics.
 
-    N symbols are read as one stream from h_0 and make N-1 predictions.
+    Language: loss in nats, bits, perplexity; N symbols are read as one stream from h_0 and make
+    N-1 predictions. Sequences are each read from h_0.
     """
     if data is not None and split is not None:
-        raise WrongArguments("another text is read whole; --data --split; leave one of them out")
+        raise WrongArguments("other data are read whole; --data --split; leave one of them out")
     if split is not None and split not in PARTS:
         raise WrongArguments(f"{split[:60]!r} is no part of a text; --split; choose one of {', '.join(PARTS)}")
     found = read_session(folder_of(ctx), name)
+    from rnn_tui.tasks import task_of
+
+    if not task_of(found.config.data.task).streamed:
+        return _evaluate_sequences(found, data, split or "validation", breakdown, best, as_json)
     with Progress() as progress:
         if data is not None:
             with arguments():
@@ -58,7 +68,7 @@ def evaluate(
         if len(ids) < 2:
             raise WrongArguments(f"fewer than two known symbols predict nothing; {where}; choose a longer text or part")
         network = frozen_network(found, best)
-        from rnn_tui.tasks.language import score
+        from rnn_tui.tasks.learning.streams import score
         from rnn_tui.views import LN2, perplexity
 
         loss, tokens = score(network, ids, working=lambda share: progress.share(share, "scoring"))
@@ -71,6 +81,63 @@ def evaluate(
         for key in ("loss", "bits", "perplexity"):
             print(f"{key:11} {number(values[key], '.4f')}")
         print(f"{'tokens':11} {tokens:,}\n{'unknown':11} {unknown:,}")
+    return DONE
+
+
+def _evaluate_sequences(
+    found: SessionFile, path: str | None, part: str, breakdown: bool, best: bool, as_json: bool
+) -> int:
+    """The task's loss and metrics on a part of its own data, or on all of another file."""
+    from rnn_tui.config import put
+    from rnn_tui.data.source import DataError
+    from rnn_tui.lab.opening import same_data
+    from rnn_tui.tasks import task_of
+
+    config = found.config
+    task = task_of(config.data.task)
+    if path is not None:
+        if not config.data.path or config.data.task in GENERATED:
+            raise WrongArguments(f"this task makes its data itself; --data {path}; leave --data out")
+        config, part = put(config, "data.validation_path", os.path.abspath(os.path.expanduser(path))), "validation"
+    with Progress() as progress:
+        try:
+            data = task.read(config.data, seed=config.training.seed, progress=progress.share)
+        except DataError as error:
+            if path is not None:
+                raise WrongArguments(str(error)) from None
+            raise Failed(str(error)) from None
+        if path is None and not same_data(found, data):
+            raise Failed(
+                f"these are not the data any more that the session was trained on; {config.data.path}; "
+                "put the old ones back"
+            )
+        if (data.coding.inputs, data.coding.answers) != (found.coding.inputs, found.coding.answers):
+            raise Failed(
+                f"the session's symbols are not those of its training data any more; {config.data.path}; "
+                "put the old data back"
+            )
+        if not len(getattr(data, part)):
+            raise WrongArguments(f"the {part} part is empty; --split {part}; choose another part, or give --data")
+        network = frozen_network(found, best)
+        scores = task.evaluate(network, data, part, config, working=lambda share: progress.share(share, "scoring"))
+        apart = task.breakdown(network, data, part, config) if breakdown else ()
+    from rnn_tui.views import perplexity
+
+    values: dict[str, Any] = {"loss": scores.loss}
+    if task.writes:
+        values["perplexity"] = perplexity(scores.loss)
+    values |= {**scores.metrics, "count": scores.count}
+    if as_json:
+        told = {"breakdown": [
+            {"title": b.title, "head": list(b.head), "rows": [row[0] for row in b.rows], "values": b.values.tolist()}
+            for b in apart
+        ]} if breakdown else {}  # fmt: skip
+        print_json(values | told)
+    else:
+        for key, value in values.items():
+            print(f"{key:18} {value:,}" if isinstance(value, int) else f"{key:18} {number(value, '.4f')}")
+        for one in apart:
+            print(f"\n{one.title}\n{table(one.head, one.rows, right=range(1, len(one.head)))}")
     return DONE
 
 
@@ -120,10 +187,11 @@ def other_text(path: str, symbols: tuple[str, ...], progress: Progress) -> tuple
     import numpy as np
 
     from rnn_tui.data.builtin import builtin_source
+    from rnn_tui.data.catalog import resolved
     from rnn_tui.data.encoding import encode
     from rnn_tui.data.source import FileSource, Watch
 
-    source = builtin_source(path) if path.startswith("builtin:") else FileSource(path, "--data")
+    source = builtin_source(path) if path.startswith("builtin:") else FileSource(resolved(path), "--data")
     try:
         # Encoding needs ascending symbols; those of weights from elsewhere may stand in another order.
         text = encode(source, Watch(progress.share, lambda: False), symbols="".join(sorted(symbols)))

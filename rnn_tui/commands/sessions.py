@@ -57,43 +57,56 @@ def _list(folder: Path, as_json: bool) -> int:
     return DONE
 
 
-def _table(rows: list[SessionRow]) -> str:
-    from rnn_tui.views import perplexity
+def _headline(row: SessionRow) -> str:
+    """What tells most of the newest validation: `ppl 5.70`, `accuracy 83.6 %`; `-` before the first."""
+    from rnn_tui.lab.measures import measures
 
+    return (measures(row.config).headline(row.val_loss, row.val_metrics) if row.config else "") or "-"
+
+
+def _table(rows: list[SessionRow]) -> str:
     shown = [
         (
             r.name,
+            r.task or "-",
             r.model or "-",
             f"{r.step:,}/{r.planned:,}" if r.planned else "-",
-            number(perplexity(r.val_loss), ".4g"),
+            _headline(r),
             time.strftime("%Y-%m-%d %H:%M", time.localtime(r.updated)) if r.updated > 0 else "-",
             size(r.size),
             r.fault or (f"in use: {r.busy}" if r.busy else r.source),
         )
         for r in rows
     ]
-    return table(("name", "model", "steps", "val ppl", "saved", "size", ""), shown, right=(2, 3, 5))
+    return table(("name", "task", "model", "steps", "validation", "saved", "size", ""), shown, right=(3, 6))
 
 
 def _values(row: SessionRow, folder: Path) -> dict[str, Any]:
+    from rnn_tui.lab.measures import measures
     from rnn_tui.session import gallery_folder
     from rnn_tui.views import perplexity
 
+    told = measures(row.config) if row.config else None
     place = folder if (folder / f"{row.name}.safetensors").exists() else gallery_folder()
     model = row.config.model if row.config else None
     return {
         "name": row.name,
         "task": row.task,
+        "model": row.model,
         "cell": model.cell if model else "",
         "layers": model.layers if model else None,
         "hidden_size": model.hidden_size if model else None,
+        "bidirectional": bool(model and model.bidirectional),
         "parameters": row.parameters,
         "step": row.step,
         "planned": row.planned,
         "tokens": row.tokens,
         "train_loss": row.train_loss,
         "val_loss": row.val_loss,
-        "val_perplexity": perplexity(row.val_loss),
+        **({"val_perplexity": perplexity(row.val_loss)} if told is None or told.writes else {}),
+        **{f"val_{name}": value for name, value in row.val_metrics.items()},
+        # The key above that tells most of this kind of sequence.
+        "headline": told.headline_name if told else "",
         "best_loss": row.best_loss,
         "updated": row.updated,
         "size": row.size,
@@ -110,6 +123,7 @@ def _values(row: SessionRow, folder: Path) -> dict[str, Any]:
 def show(ctx: typer.Context, name: SessionName, as_json: Json = False) -> int:
     """Show one session: its network, how far it is, its configuration and notes."""
     from rnn_tui.config import to_toml
+    from rnn_tui.lab.measures import marks
     from rnn_tui.session import row
     from rnn_tui.symbols import clean
 
@@ -122,13 +136,17 @@ def show(ctx: typer.Context, name: SessionName, as_json: Json = False) -> int:
         print_json({**values, "config": found.config.model_dump()})
         return DONE
     values["updated"] = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(found.updated))
+    # One measure in words says what the bare numbers below it are worth.
+    values["headline"] = "" if _headline(found) == "-" else _headline(found)
     for key, value in values.items():
         if isinstance(value, float):
-            value = number(value, ".4f")
+            value = number(value, ".4g" if "loss" in key and abs(value) < 0.1 else ".4f")
         elif isinstance(value, int) and not isinstance(value, bool):
             value = f"{value:,}"
         if value not in ("", False, None) and key not in ("notes", "gallery"):
             print(f"{key:14} {clean(str(value))}")
+    for mark in marks(found.config):
+        print(f"{'beware':14} {mark.sentence}")
     print("\n" + clean(to_toml(found.config)).rstrip())
     if found.notes:
         print("\n" + clean(found.notes))

@@ -124,11 +124,12 @@ def _with(config: Config, given: list[tuple[str, Any]]) -> Config:
 def _with_whole_paths(config: Config) -> Config:
     """The session is opened from other folders too."""
     from rnn_tui.config import get
+    from rnn_tui.data.catalog import named
 
     found = {key: get(config, key) for key in PATHS}
     return _with(config, [
         (key, os.path.abspath(os.path.expanduser(path)))
-        for key, path in found.items() if path.strip() and not path.startswith("builtin:")
+        for key, path in found.items() if path.strip() and not named(path)
     ])  # fmt: skip
 
 
@@ -190,14 +191,15 @@ def _refuse_fixed(keys: set[str], name: str) -> None:
 
 
 def _check_text(config: Config) -> None:
-    """Read the text, which the Lab then finds in the cache. Raises DataError."""
-    from rnn_tui.data.text import check_length, read_corpus
+    """Read the data, which the Lab then finds in the cache. Raises DataError."""
+    from rnn_tui.tasks import task_of
 
+    task = task_of(config.data.task)
     with Progress() as progress:
-        corpus = read_corpus(config.data, progress.share)
-        for notice in corpus.view.notices:
+        data = task.read(config.data, seed=config.training.seed, progress=progress.share)
+        for notice in data.view.notices:
             progress.say(notice)
-    check_length(corpus, config.training.batch_size, config.training.sequence_length)
+    task.check(data, config)
 
 
 def _check_device(config: Config) -> None:
@@ -288,7 +290,8 @@ class _Call:
             self._look()
 
     def _look(self) -> None:
-        from rnn_tui.views import Phase, perplexity
+        from rnn_tui.lab.measures import measures
+        from rnn_tui.views import Phase
 
         status = self.lab.status
         if status.phase not in (Phase.TRAINING, Phase.VALIDATING):
@@ -298,13 +301,18 @@ class _Call:
         first = self.start[0] if self.start else 0
         last = first + self.length.steps if self.length.steps else status.planned
         step = f"step {status.step:,}/{last:,}" if self._by_step else f"step {status.step:,}"
-        loss = status.val_loss if math.isfinite(status.val_loss) else status.train_loss
+        told = measures(status.config)
+        form = ".3g" if told.squared else ".3f"
+        validated = math.isfinite(status.val_loss)
+        loss = status.val_loss if validated or not told.perplexity else status.train_loss
+        # A metric that is the loss already need not be told twice.
+        headline = told.headline(loss, status.val_metrics) if validated or told.writes else ""
         parts = [
             step,
-            f"loss {number(status.train_loss)}",
-            f"val {number(status.val_loss)}",
-            f"ppl {number(perplexity(loss), '.4g')}",
-            f"{status.tokens_per_second:,.0f} tokens/s",
+            f"loss {number(status.train_loss, form)}",
+            f"val {number(status.val_loss, form)}",
+            *([headline] if headline and (told.own_curves or not told.squared) else []),
+            f"{status.tokens_per_second:,.0f} {told.counted}/s",
             "validating" if status.phase is Phase.VALIDATING else f"ETA {duration(status.eta_seconds)}",
         ]
         self.progress.show(f"{bar(self._share(status, first, last))} {'  '.join(parts)}")
@@ -329,6 +337,7 @@ class _Call:
 
 def _report(status: Status, call: _Call, folder: Path, as_json: bool) -> int:
     from rnn_tui.session import path_of, row
+    from rnn_tui.tasks import task_of
     from rnn_tui.views import perplexity
 
     signalled = call.watchdog.code
@@ -338,14 +347,17 @@ def _report(status: Status, call: _Call, folder: Path, as_json: bool) -> int:
             tell("stopped by a signal before anything was trained; nothing is lost; start it again when you like")
             return signalled
         raise Failed(status.fault or "the training did not begin; try again")
-    val_loss = status.val_loss if status.val_step == status.step else math.nan
+    assert status.config is not None
+    fresh = status.val_step == status.step
+    val_loss, metrics = (status.val_loss, status.val_metrics) if fresh else (math.nan, {})
     values = {
         "session": status.session,
         "steps": status.step,
         "tokens": status.tokens,
         "train_loss": status.train_loss,
         "val_loss": val_loss,
-        "val_perplexity": perplexity(val_loss),
+        **({"val_perplexity": perplexity(val_loss)} if task_of(status.config.data.task).writes else {}),
+        **{f"val_{name}": value for name, value in metrics.items()},
         "tokens_per_second": call.speed(status),
         "stopped_because": reason,
     }
@@ -362,7 +374,7 @@ def _report(status: Status, call: _Call, folder: Path, as_json: bool) -> int:
     if as_json:
         print_json(values)
     else:
-        _print_plain(values)
+        _print_plain(values, status.config)
         if reason == "planned" and call.start and status.step == call.start[0]:
             call.progress.say(
                 f"the planned {status.planned:,} steps were done before; --steps N trains on, "
@@ -373,11 +385,19 @@ def _report(status: Status, call: _Call, folder: Path, as_json: bool) -> int:
     return signalled or (FAILED if fault else DONE)
 
 
-def _print_plain(values: dict[str, Any]) -> None:
-    shown = {
-        key: (number(value, ",.0f" if key == "tokens_per_second" else ".4f") if isinstance(value, float) else
-              f"{value:,}" if isinstance(value, int) else value)
-        for key, value in values.items()
-    }  # fmt: skip
-    for key, value in shown.items():
-        print(f"{key:18} {value}")
+def _print_plain(values: dict[str, Any], config: Config) -> None:
+    from rnn_tui.lab.measures import SHARES, marks, measures
+
+    told = measures(config)
+    form = ".4g" if told.squared else ".4f"
+    for key, value in values.items():
+        shown = f"{value:,}" if isinstance(value, int) else value
+        if isinstance(value, float):
+            shown = number(value, ",.0f" if key == "tokens_per_second" else form)
+            if key.removeprefix("val_") in SHARES and math.isfinite(value):
+                shown = f"{100 * value:.1f} %"
+        if key in ("tokens", "tokens_per_second"):
+            shown = f"{shown} {told.counted}"
+        print(f"{key:22} {shown}")
+    for mark in marks(config):
+        print(f"{'beware':22} {mark.sentence}")

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from rnn_tui.config.fields import Applies, Config
+from rnn_tui.config.field import Applies
+from rnn_tui.config.fields import Config
 
 Kind = Literal["whole", "number", "switch", "choice", "text"]
 

@@ -13,7 +13,8 @@ import tomli_w
 from pydantic import ValidationError
 
 from rnn_tui.config.choices import CHOICES, Choice
-from rnn_tui.config.fields import Config, shorten
+from rnn_tui.config.field import shorten
+from rnn_tui.config.fields import Config
 
 
 class ConfigError(ValueError):

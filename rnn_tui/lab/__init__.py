@@ -14,6 +14,7 @@ from typing import Any
 
 from rnn_tui import session
 from rnn_tui.config import Config, choice, get, put
+from rnn_tui.data.source import DataError
 from rnn_tui.lab.answers import ANSWERS
 from rnn_tui.lab.answers.desk import Desk, Sources
 from rnn_tui.lab.asking import AnsweringThread, Asked, LabError
@@ -35,7 +36,7 @@ class Lab:
 
     def __init__(self, folder: Path | str = "sessions") -> None:
         self.folder = Path(folder)
-        self._answers = AnsweringThread((session.SessionError,))
+        self._answers = AnsweringThread((session.SessionError, DataError))
         self._trains = TrainingThread(self.folder, self._answers)
         self._sources = Sources(Desk(), self._trains.frozen_model, self._trains.ask_run, self.folder)
         # A daemon thread inside torch at the interpreter's end aborts the process.

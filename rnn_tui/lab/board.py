@@ -89,6 +89,7 @@ class Board:
             train_loss=p.train_loss,
             val_loss=p.val_loss,
             val_step=p.val_step,
+            val_metrics=dict(p.val_metrics),
             best_loss=p.best_loss if run.best else math.nan,
             best_step=p.best_step,
             learning_rate=training.learning_rate if math.isnan(p.learning_rate) else p.learning_rate,
@@ -122,6 +123,7 @@ class Board:
         self._drawn = time.monotonic()
         p, version = run.progress, self.status.curves_version + 1
         thinned: dict[str, Any] = {name: frozen(array) for name, array in run.history.thinned(POINTS).items()}
+        metrics = {name: thinned.pop(f"val_{name}") for name in run.history.metrics}
         self.curves = Curves(
             version=version,
             clip_norm=run.config.training.clip_norm,
@@ -131,6 +133,7 @@ class Board:
             baselines=self.data.baselines if self.data else (),
             groups=run.groups,
             norm_p90=run.history.percentile(90),
+            val_metrics=metrics,
             **thinned,
         )
         self.status = replace(self.status, curves_version=version)
@@ -142,6 +145,6 @@ def _left(run: Run, goal: Goal | None, rate: float) -> float:
         return math.nan
     if goal.deadline < math.inf:
         return max(0.0, goal.deadline - time.monotonic())
-    training = run.config.training
-    symbols = (goal.last_step - run.progress.step) * training.batch_size * training.sequence_length
-    return symbols / rate if rate > 0 else math.nan
+    p = run.progress
+    symbols = (goal.last_step - p.step) * p.tokens / max(1, p.step)
+    return symbols / rate if rate > 0 and p.step else math.nan

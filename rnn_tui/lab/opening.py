@@ -13,12 +13,12 @@ import psutil
 
 from rnn_tui import session
 from rnn_tui.config import Config, put
-from rnn_tui.data.text import Corpus, DataError, check_length, read_corpus
-from rnn_tui.data.vocabulary import Vocabulary
+from rnn_tui.data.source import DataError
 from rnn_tui.lab.answers.desk import Frozen
 from rnn_tui.lab.asking import LabError
 from rnn_tui.lab.keeping import Kept
 from rnn_tui.model.shapes import diagram
+from rnn_tui.tasks import task_of
 from rnn_tui.views import DataView
 
 if TYPE_CHECKING:
@@ -44,13 +44,14 @@ def load_engine() -> None:
 
 def build(config: Config, working: Working, interrupted: Callable[[], bool]) -> Run:
     """A new run, at step 0. Raises DataError, LabError, or DeviceError."""
-    corpus = read_corpus(config.data, working, interrupted)
-    check_length(corpus, config.training.batch_size, config.training.sequence_length)
-    check_memory(config, corpus.view)
+    task = task_of(config.data.task)
+    data = task.read(config.data, seed=config.training.seed, progress=working, cancelled=interrupted)
+    task.check(data, config)
+    check_memory(config, data.view)
     load_engine()
     from rnn_tui.training.run import Run
 
-    return Run(config, corpus.vocabulary, corpus)
+    return Run(config, data.coding, data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,41 +65,50 @@ class Reopened:
 
 def reopen(found: session.SessionFile, working: Working, interrupted: Callable[[], bool]) -> Reopened:
     """The run that a file was written of. Raises LabError or DeviceError."""
-    corpus, fault = _text_of(found, working, interrupted)
-    check_memory(found.config, corpus.view if corpus else None)
+    data, fault = _data_of(found, working, interrupted)
+    check_memory(found.config, data.view if data else None)
+    # A file keeps scales as float32; the data know them better.
+    coding = found.coding if data is None else data.coding
     load_engine()
     from rnn_tui.training.precision import DeviceError
     from rnn_tui.training.run import Run
 
     try:
-        run = Run(found.config, Vocabulary(found.symbols), corpus)
+        run = Run(found.config, coding, data)
     except DeviceError as error:
         # A session of another machine opens here too; it says so, and is not promised to be exact.
         fault = fault or f"{error}: it is set to auto here"
         config = put(put(found.config, "training.device", "auto"), "training.precision", "auto")
-        run = Run(config, Vocabulary(found.symbols), corpus)
+        run = Run(config, coding, data)
     exact = run.restore(found.tensors, found.progress, found.resolved, list(found.samples))
     return Reopened(run, fault, exact)
 
 
-def _text_of(
-    found: session.SessionFile, working: Working, interrupted: Callable[[], bool]
-) -> tuple[Corpus | None, str]:
-    """The text a session was trained on, or why it can't be trained on now."""
-    training = found.config.training
-    if not found.config.data.path:
+def _data_of(found: session.SessionFile, working: Working, interrupted: Callable[[], bool]) -> tuple[Any, str]:
+    """The data a session was trained on, or why it can't be trained on now."""
+    config = found.config
+    if not config.data.path:
         return None, "these weights came without a text: they can be looked at and write, but not train"
+    task = task_of(config.data.task)
     try:
-        corpus = read_corpus(found.config.data, working, interrupted)
-        check_length(corpus, training.batch_size, training.sequence_length)
+        data = task.read(config.data, seed=config.training.seed, progress=working, cancelled=interrupted)
+        task.check(data, config)
     except DataError as error:
         return None, f"{error} (it can be looked at and write, but not train)"
-    if corpus.vocabulary.symbols != found.symbols or corpus.sha256 != found.resolved.get("corpus_sha256"):
+    if not same_data(found, data):
         return None, (
             f"{found.config.data.path} is not the text this was trained on any more: it can be looked at and "
             f"write, but not train; put the old text back, or train a new session on the new one"
         )
-    return corpus, ""
+    return data, ""
+
+
+def same_data(found: session.SessionFile, data: Any) -> bool:
+    """Whether these are the data that a session was trained on."""
+    coding, kept = data.coding, found.coding
+    # Scales are kept as float32, and follow from the bytes, which have a checksum.
+    same = (coding.inputs, coding.answers) == (kept.inputs, kept.answers)
+    return same and data.sha256 == found.resolved.get("corpus_sha256")
 
 
 def check_memory(config: Config, data: DataView | None) -> None:
@@ -110,19 +120,18 @@ def check_memory(config: Config, data: DataView | None) -> None:
 
 def freeze(run: Run, best: bool) -> Frozen:
     """A copy of the newest or best weights in a network of its own. Raises LabError where there are none."""
-    from rnn_tui.model.network import Network, load_weights
+    from rnn_tui.model.building import build as build_network
+    from rnn_tui.model.network import load_weights
 
     try:
         values, step = run.frozen_weights(best)
     except ValueError as error:
         raise LabError(str(error)) from None
-    network = Network(run.config.model, len(run.vocabulary))
+    network = build_network(run.config.model, run.coding.sizes)
     load_weights(network, values)
     network.eval().requires_grad_(False)
-    corpus = run.corpus
-    parts = {"train": corpus.train, "validation": corpus.validation, "test": corpus.test} if corpus else {}
     part = "validation" if run.has_validation else "train"
-    return Frozen(network, run.vocabulary, parts, part, step, run.weights_version)
+    return Frozen(network, run.config, run.coding, run.data, part, step, run.weights_version)
 
 
 _numbers = itertools.count(1)
@@ -140,7 +149,7 @@ def copy_of(run: Run, view: dict[str, Any], notes: str) -> Kept:
         config=run.config,
         tensors={
             **run.arrays(),
-            "vocabulary": session.pack_vocabulary(run.vocabulary.symbols),
+            **session.pack_coding(run.coding),
             "samples": session.pack_samples(run.samples),
         },
         progress={**run.progress_record(), "updated": time.time()},

@@ -144,8 +144,80 @@ class ReadRecording:
     """The probe text at all steps it was read. Answered with a Recording."""
 
 
+@dataclass(frozen=True, slots=True)
+class GuessTask:
+    """What a file may be learned as. Answered with a Guess; needs no network."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerText:
+    """What the network answers, as its task shows it. Answered with an `views.Answer`.
+
+    `text` None: the example of number `offset` of a part.
+    """
+
+    text: str | None = None
+    offset: int = 0
+    part: str = ""
+    best: bool = False
+    beams: int = 1
+    """Of a decoder: how many candidates are kept; 1 is greedy search."""
+    length: int = 0
+    """Of a forecast: how many values are drawn; 0: as many as are clear."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureGaps:
+    """What is remembered over how many timesteps. Answered with GapCurves, which grow meanwhile.
+
+    This network first; then each of `cells` as a fresh network of the same size, trained for `steps` updates.
+    """
+
+    cells: tuple[str, ...] = ()
+    steps: int = 1000
+    best: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TakeApart:
+    """The task's figures taken apart: confusion matrix, accuracy by length ... Answered with views.Breakdown's."""
+
+    part: str = ""
+    best: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ComparePadding:
+    """A few examples of unequal length in one batch, read masked and not. Answered with a PaddingView.
+
+    `offset`: the number of the first, counted round; the others follow it in a part.
+    """
+
+    offset: int = 0
+    part: str = ""
+    before: bool = False
+    """Whether they are filled up before their beginning instead of after their end."""
+    best: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ShowMasks:
+    """The masks that dropout would draw for one training batch. Answered with a Masks."""
+
+    offset: int = 0
+    """Number of the batch's first example; in language the place of its first symbol."""
+    seed: int = 1
+    best: bool = False
+
+
 Question = (
     LookAtData
+    | TakeApart
+    | GuessTask
+    | AnswerText
+    | MeasureGaps
     | TraceText
     | Write
     | Explain
@@ -157,4 +229,6 @@ Question = (
     | Compare
     | ReadFlight
     | ReadRecording
+    | ComparePadding
+    | ShowMasks
 )

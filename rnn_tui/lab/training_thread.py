@@ -157,10 +157,10 @@ class TrainingThread(Changing):
         """Build a new session; the one that is open is saved and left once the new one can be had."""
         with self._opening("loading"):
             run = opening.build(config, self._working, lambda: self.mailbox.interrupted)
-            assert run.corpus is not None
+            assert run.data is not None
             self._retire()
             keeper = Keeper(self._folder)
-            wish = session.derive_name(run.corpus.title, session.cell_line(config))
+            wish = session.derive_name(run.data.title, session.cell_line(config))
             keeper.claim(name or session.free_name(self._folder, wish))
             self.view_state, self.notes = {}, ""
             self._adopt(run, keeper)
@@ -196,7 +196,7 @@ class TrainingThread(Changing):
         self._frozen.clear()
         self._goal = None
         keeper.start_clock(run.config.training.autosave_seconds)
-        self.board.clear(run.corpus.view if run.corpus else None)
+        self.board.clear(run.data.view if run.data else None)
 
     def _retire(self) -> None:
         """Save and let go of the session that is open."""
@@ -259,10 +259,10 @@ class TrainingThread(Changing):
         from rnn_tui.training.run import Run
 
         run, keeper = self._needed()
-        if run.corpus is None or keeper.readonly:
+        if run.data is None or keeper.readonly:
             raise LabError("it can't be trained here, so it can't be started over")
         self._goal = None
-        self._run = Run(run.config, run.vocabulary, run.corpus)
+        self._run = Run(run.config, run.coding, run.data)
         self._run.sample()
         self._run.record_frame()
         self._frozen.clear()

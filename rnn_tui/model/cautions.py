@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from rnn_tui.config import CHOICES, Config, show, visible
-from rnn_tui.config.fields import GENERATED
+from rnn_tui.config import CHOICES, GENERATED, Config, show, visible
 from rnn_tui.model.cells import cell_of
 from rnn_tui.model.memory import size
 from rnn_tui.model.parameters import parameter_count, tied

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from rnn_tui.config import Config
-from rnn_tui.config.fields import GENERATED
+from rnn_tui.config import GENERATED, Config
 from rnn_tui.model.cells import cell_of
 from rnn_tui.model.parameters import as_sizes, directions, parameter_count
 from rnn_tui.views import Sizes

@@ -6,8 +6,7 @@ everything about it can be changed afterwards.
 
 from __future__ import annotations
 
-from rnn_tui.config import CHOICES, Config, get
-from rnn_tui.config.fields import TASKS
+from rnn_tui.config import CHOICES, TASKS, Config, get
 from rnn_tui.presets.language import LANGUAGE
 from rnn_tui.presets.preset import EXAMPLE, MACHINE, Preset, start
 from rnn_tui.presets.sequences import SEQUENCES

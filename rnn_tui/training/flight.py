@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from rnn_tui.model.network import Network, State, weights
+from rnn_tui.model.building import Built
+from rnn_tui.model.network import State, weights
 
 KEPT_UPDATES = 64
 LONGEST_TEXT = 1000
@@ -104,9 +105,7 @@ class FlightRecorder:
         newest = self.snapshots[-1].step if self.snapshots else None
         return newest is None or (made % SNAPSHOT_EVERY == 0 and newest != made)
 
-    def keep(
-        self, made: int, network: Network, optimizer: Mapping[str, Tensor], *, before_change: bool = False
-    ) -> None:
+    def keep(self, made: int, network: Built, optimizer: Mapping[str, Tensor], *, before_change: bool = False) -> None:
         """Copy the weights after `made` updates and the optimizer's state, where they are.
 
         `before_change`: a person is about to change the weights themselves.
@@ -151,7 +150,7 @@ class FlightRecorder:
 
 @torch.no_grad()
 def first_non_finite(
-    network: Network,
+    network: Built,
     again: Callable[[], Tensor],
     state: State,
     gradients: Sequence[tuple[str, Tensor | None]],

@@ -27,7 +27,7 @@ def clip_to_percentile(run: Run, share: float = CLIPPED_AT) -> float:
 
 
 def scale_recurrent(run: Run, radius: float) -> None:
-    """Scale W_hh of every layer (of a gated cell: each gate's H x H block) to a spectral radius.
+    """Scale W_hh of every layer and direction (of a gated cell: each gate's H x H block) to a spectral radius.
 
     The optimizer and the carried state stay; the weights of before are kept to go back to.
     Raises RunError, with nothing changed, where the radius can't be had.
@@ -37,8 +37,8 @@ def scale_recurrent(run: Run, radius: float) -> None:
     cell = run.network.cell
     if not cell.recurrent:
         raise RunError("a feedforward network has no W_hh to scale; build one with a recurrent cell")
-    layers = [run.network.layer_weights(k).W_hh for k in range(len(run.network.layers))]
-    blocks = [block for W in layers if W is not None for block in W.detach().chunk(cell.rows)]
+    recurrent = [p for name, p in run.network.named_parameters() if ".weight_hh_l0" in name]
+    blocks = [block for W_hh in recurrent for block in W_hh.detach().chunk(cell.rows)]
     try:
         before = max(spectral_radius(block) for block in blocks)
         scaled = [scale_to_radius(block, radius) for block in blocks]

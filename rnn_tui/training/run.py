@@ -19,7 +19,7 @@ from rnn_tui.data.vocabulary import Vocabulary, vocabulary_of
 from rnn_tui.inspection.timelapse import Timelapse, most_crowded
 from rnn_tui.model.building import build
 from rnn_tui.model.initial import fill
-from rnn_tui.model.network import load_weights, weights
+from rnn_tui.model.network import Network, load_weights, weights
 from rnn_tui.tasks import task_of
 from rnn_tui.training.flight import FlightRecorder, groups_of
 from rnn_tui.training.history import History
@@ -175,7 +175,8 @@ class Run:
 
     def record_frame(self) -> None:
         """Read the probe text with the weights as they are now, if that is due; training does not notice."""
-        if self.timelapse is not None and self.timelapse.due(self.progress.step):
+        due = self.timelapse is not None and self.timelapse.due(self.progress.step)
+        if due and self.timelapse is not None and isinstance(self.network, Network):
             self.timelapse.record(self.network, self.progress.step)
 
     def validation_due(self) -> bool:

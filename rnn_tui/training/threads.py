@@ -23,7 +23,7 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from rnn_tui.model.network import Network
+from rnn_tui.model.building import Built
 from rnn_tui.tasks.learning import streams as language
 from rnn_tui.training.precision import autocast
 from rnn_tui.training.randomness import generator
@@ -83,7 +83,7 @@ class Settled:
 
 
 def settle(
-    network: Network, compute: Callable[[], Tensor], precision: str, device: torch.device, asked: int,
+    network: Built, compute: Callable[[], Tensor], precision: str, device: torch.device, asked: int,
     validation: int | None,
 ) -> Settled:  # fmt: skip
     """Find out, on a batch of its own, whether the number of threads changes a bit, and which is fastest.
@@ -109,7 +109,7 @@ def settle(
     return Settled(min(asked, available) if asked else min(seconds, key=lambda n: seconds[n]), free)
 
 
-def _scratch(network: Network, compute: Callable[[], Tensor], precision: str, validation: int) -> list[Tensor]:
+def _scratch(network: Built, compute: Callable[[], Tensor], precision: str, validation: int) -> list[Tensor]:
     """Loss, gradients and validation logits of a batch that is always the same."""
     draws = generator(0, "scratch")
     with autocast(precision, torch.device("cpu")):

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rnn_tui.config import Config, TrainingConfig
-from rnn_tui.model.network import Network, State, detach
+from rnn_tui.model.building import Built
+from rnn_tui.model.network import State, detach
 from rnn_tui.tasks import Task
 from rnn_tui.tasks.learning.batches import Batch, Batches
 from rnn_tui.training.flight import LONGEST_TEXT, FlightRecorder, Flown, first_non_finite, group_of, groups_of
@@ -52,7 +53,7 @@ class Trainer:
     def __init__(
         self,
         task: Task,
-        network: Network,
+        network: Built,
         batches: Batches,
         training: TrainingConfig,
         precision: str,

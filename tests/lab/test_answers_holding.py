@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from rnn_tui.config import ModelConfig
-from rnn_tui.data.vocabulary import Vocabulary
+from rnn_tui.config import Config, ModelConfig
+from rnn_tui.data.coding import Coding
 from rnn_tui.inspection.trace import state_at, trace, trace_bytes
 from rnn_tui.lab.answers import equation, reading
 from rnn_tui.lab.answers.desk import MOST_BYTES, Desk, Frozen, Sources
@@ -28,7 +29,8 @@ HOLD = (Hold(1, "c", 3, 1.5),)
 def sources() -> Sources:
     network = build(10).eval().requires_grad_(False)
     ids = np.random.default_rng(1).integers(0, 10, 5000).astype(np.uint8)
-    found = Frozen(network, Vocabulary(SYMBOLS), {"validation": ids, "train": ids}, "validation", 40, 7)
+    data = SimpleNamespace(train=ids, validation=ids, test=ids[:0], symbols=SYMBOLS)
+    found = Frozen(network, Config(), Coding(SYMBOLS), data, "validation", 40, 7)
 
     def no_run(call: Any) -> Any:
         raise LabError("there is no run")

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from rnn_tui import session
+from rnn_tui.data.coding import Coding
 from rnn_tui.data.vocabulary import Vocabulary
 from rnn_tui.inspection.gradients import flow
 from rnn_tui.inspection.trace import trace
@@ -35,7 +36,7 @@ def network_of(file: SessionFile) -> Network:
 def asking(folder: Path, text: str = TEXT, holds: tuple[Hold, ...] = (), **model: Any) -> tuple[Sources, int, Frozen]:
     """What an answer draws on, with one reading on the desk, and its number."""
     network, vocabulary = network_of(small_session(config=small_config(**model))), Vocabulary(SYMBOLS)
-    frozen, desk = Frozen(network, vocabulary, {}, "train", 1240, 9), Desk()
+    frozen, desk = Frozen(network, small_config(**model), Coding(SYMBOLS), None, "train", 1240, 9), Desk()
     number = desk.put(Held(frozen, trace(network, vocabulary.encode(text)[0]), holds))
 
     def never(*_: Any) -> Any:

@@ -6,12 +6,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from rnn_tui.lab import questions
-from rnn_tui.lab.answers import equation, gradients, reading, training, units
+from rnn_tui.lab.answers import equation, gradients, padding, reading, tasks, training, units
 from rnn_tui.lab.answers.desk import Sources
 from rnn_tui.lab.asking import Answer, Asked
 
 ANSWERS: Mapping[type[Any], Callable[[Any, Asked, Sources], Answer]] = {
     questions.LookAtData: reading.look_at_data,
+    questions.GuessTask: tasks.guess_task,
+    questions.AnswerText: tasks.answer_text,
+    questions.TakeApart: tasks.take_apart,
+    questions.MeasureGaps: tasks.measure_gaps,
     questions.TraceText: reading.trace_text,
     questions.Write: reading.write,
     questions.Explain: equation.explain,
@@ -23,4 +27,6 @@ ANSWERS: Mapping[type[Any], Callable[[Any, Asked, Sources], Answer]] = {
     questions.Compare: gradients.compare,
     questions.ReadFlight: training.read_flight,
     questions.ReadRecording: training.read_recording,
+    questions.ComparePadding: padding.compare_padding,
+    questions.ShowMasks: padding.show_masks,
 }

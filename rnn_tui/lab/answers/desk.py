@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
+from rnn_tui.config import Config
+from rnn_tui.data.coding import Coding
+from rnn_tui.data.vocabulary import Vocabulary, vocabulary_of
 from rnn_tui.lab.asking import LabError
+from rnn_tui.tasks import Task, task_of
 from rnn_tui.views import Hold
 
 if TYPE_CHECKING:
-    from rnn_tui.data.vocabulary import Vocabulary
     from rnn_tui.inspection.trace import Traced
-    from rnn_tui.model.network import Network
     from rnn_tui.training.run import Run
 
 MOST_READINGS = 4
@@ -30,14 +32,34 @@ MOST_BYTES = 512 << 20
 class Frozen:
     """A copy of a model that nobody trains: float32, on the CPU, with what it reads and writes in."""
 
-    network: Network
-    vocabulary: Vocabulary
-    parts: Mapping[str, NDArray[Any]]
-    """The ids of `train`, `validation` and `test`; empty where the text is not at hand."""
+    network: Any
+    """A `model.building.Built`."""
+    config: Config
+    coding: Coding
+    data: Any
+    """What the task has read; None where it is not at hand."""
     part: str
     """The part that passages are taken from where none is named."""
     step: int
     weights_version: int
+
+    @property
+    def task(self) -> Task:
+        return task_of(self.config.data.task)
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """What texts are read with. Raises LabError where numbers are read."""
+        if self.coding.numeric:
+            raise LabError("this network reads numbers, not a text")
+        return vocabulary_of(self.coding)
+
+    @property
+    def parts(self) -> Mapping[str, NDArray[Any]]:
+        """The ids of `train`, `validation` and `test`, where they are one stream of symbols; else empty."""
+        if self.data is None or not self.task.streamed:
+            return {}
+        return {name: getattr(self.data, name) for name in ("train", "validation", "test")}
 
     @property
     def passages(self) -> NDArray[Any] | None:
