@@ -15,6 +15,7 @@ import typer
 from rnn_tui.commands.arguments import Best, Json, SessionName, folder_of, frozen_network, read_session
 from rnn_tui.commands.errors import DONE, Failed, WrongArguments, arguments
 from rnn_tui.commands.output import Progress, number, print_json, say, table
+from rnn_tui.commands.typed import about_unknown, typed
 from rnn_tui.config import GENERATED
 
 if TYPE_CHECKING:
@@ -88,34 +89,13 @@ def _evaluate_sequences(
     found: SessionFile, path: str | None, part: str, breakdown: bool, best: bool, as_json: bool
 ) -> int:
     """The task's loss and metrics on a part of its own data, or on all of another file."""
-    from rnn_tui.config import put
-    from rnn_tui.data.source import DataError
-    from rnn_tui.lab.opening import same_data
     from rnn_tui.tasks import task_of
 
     config = found.config
     task = task_of(config.data.task)
-    if path is not None:
-        if not config.data.path or config.data.task in GENERATED:
-            raise WrongArguments(f"this task makes its data itself; --data {path}; leave --data out")
-        config, part = put(config, "data.validation_path", os.path.abspath(os.path.expanduser(path))), "validation"
     with Progress() as progress:
-        try:
-            data = task.read(config.data, seed=config.training.seed, progress=progress.share)
-        except DataError as error:
-            if path is not None:
-                raise WrongArguments(str(error)) from None
-            raise Failed(str(error)) from None
-        if path is None and not same_data(found, data):
-            raise Failed(
-                f"these are not the data any more that the session was trained on; {config.data.path}; "
-                "put the old ones back"
-            )
-        if (data.coding.inputs, data.coding.answers) != (found.coding.inputs, found.coding.answers):
-            raise Failed(
-                f"the session's symbols are not those of its training data any more; {config.data.path}; "
-                "put the old data back"
-            )
+        data = _own_data(found, progress) if path is None else _other_data(found, path, progress)
+        part = "train" if path is not None else part
         if not len(getattr(data, part)):
             raise WrongArguments(f"the {part} part is empty; --split {part}; choose another part, or give --data")
         network = frozen_network(found, best)
@@ -139,6 +119,43 @@ def _evaluate_sequences(
         for one in apart:
             print(f"\n{one.title}\n{table(one.head, one.rows, right=range(1, len(one.head)))}")
     return DONE
+
+
+def _own_data(found: SessionFile, progress: Progress) -> Any:
+    """The data that a session was trained on. Raises Failed where they are not what they were."""
+    from rnn_tui.data.source import DataError
+    from rnn_tui.lab.opening import same_data
+    from rnn_tui.tasks import task_of
+
+    config = found.config
+    try:
+        data = task_of(config.data.task).read(config.data, seed=config.training.seed, progress=progress.share)
+    except DataError as error:
+        raise Failed(f"{error} (or name a file with --data)") from None
+    if not same_data(found, data):
+        raise Failed(
+            f"these are not the data any more that the session was trained on; {config.data.path}; "
+            "put the old ones back, or name a file with --data"
+        )
+    return data
+
+
+def _other_data(found: SessionFile, path: str, progress: Progress) -> Any:
+    """Another file, all of it as training part. Raises WrongArguments."""
+    from rnn_tui.config import parse
+    from rnn_tui.data.recoding import recoded
+    from rnn_tui.tasks import task_of
+
+    config = found.config
+    if config.data.task in GENERATED:
+        raise WrongArguments(f"this task makes its data itself; --data {path}; leave --data out")
+    values = config.data.model_dump() | {
+        "path": path, "validation_path": "", "test_path": "", "split": "100/0/0", "vocabulary_size": 0,
+        "least_count": 1,
+    }  # fmt: skip
+    with arguments():
+        data = task_of(config.data.task).read(parse({"data": values}).data, progress=progress.share)
+        return recoded(data, found.coding)
 
 
 def own_text(found: SessionFile, part: str, progress: Progress) -> tuple[NDArray[Any], int]:
@@ -219,6 +236,9 @@ def generate(
     ctx: typer.Context,
     name: SessionName,
     prompt: Annotated[str, typer.Option("--prompt", metavar="T", help="What it goes on from.")] = "",
+    label: Annotated[
+        str, typer.Option("--label", metavar="L", help="Of a session that composes: the label it writes for.")
+    ] = "",
     length: Annotated[int, typer.Option("--length", metavar="N", min=0, help="Symbols to write.")] = 300,
     temperature: Annotated[
         float, typer.Option("--temperature", metavar="X", help="Divides the logits; 0 takes the likeliest, always.")
@@ -235,12 +255,34 @@ def generate(
     ] = 1,
     best: Best = False,
 ) -> int:
-    """Write: the prompt, exactly N symbols after it, a newline."""
-    found = read_session(folder_of(ctx), name)
-    from rnn_tui.data.vocabulary import Vocabulary
+    """Write: the prompt, exactly N symbols after it (characters, or words), a newline.
 
-    vocabulary = Vocabulary(found.symbols)
-    tokens, unknown = vocabulary.encode(prompt)
+    A session that composes writes a sequence for a --label, and stops by itself where it ends.
+    """
+    found = read_session(folder_of(ctx), name)
+    from rnn_tui.data.vocabulary import vocabulary_of
+    from rnn_tui.tasks import task_of
+
+    task, coding = task_of(found.config.data.task), found.coding
+    if not task.writes:
+        raise WrongArguments(
+            f"a session of {task.name} answers and does not write; {name}; use rnn-lab answer {name} --text T"
+        )
+    if label and task.streamed:
+        raise WrongArguments(f"a session of {task.name} has no labels; --label; leave it out")
+    stop: int | None = None
+    never: list[int] = []
+    if task.streamed:
+        tokens, unknown = vocabulary_of(coding).encode(prompt)
+    else:
+        from rnn_tui.data.coding import END
+        from rnn_tui.tasks.composing import opening, unwritten
+
+        stop, never = coding.inputs.index(END), unwritten(coding)
+        try:
+            tokens, unknown = opening(coding, label, prompt)
+        except ValueError as error:
+            raise WrongArguments(f"{error}; --label") from None
     network = frozen_network(found, best, threads=1)
     from rnn_tui.generation import Writer, check, start_symbol
 
@@ -249,28 +291,28 @@ def generate(
     except ValueError as error:
         raise WrongArguments(str(error)) from None
     if unknown:
-        say(_about_unknown(unknown, "prompt", vocabulary))
-    writer = Writer(
-        network, tokens, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed,
-        start=start_symbol(found.symbols), candidates=1,
-    )  # fmt: skip
+        say(about_unknown(found, unknown, "prompt"))
     out = _Text()
     out.write(prompt)
+    decode = vocabulary_of(coding).decode
+    before = [int(tokens[-1])] if task.streamed and len(tokens) else []
     try:
+        writer = Writer(
+            network, tokens, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed,
+            start=start_symbol(coding.inputs), candidates=1, stop=stop, never=never,
+        )  # fmt: skip
         for _ in range(length):
-            out.write(found.symbols[next(writer).token])
+            token = next(writer).token
+            if token == stop:
+                break
+            # A word stands apart, or not, by the one before.
+            out.write(decode([*before, token])[len(decode(before)) :])
+            before = [token]
     except ValueError as error:
         raise Failed(str(error)) from None
     out.write("\n")
     out.flush()
     return DONE
-
-
-def _about_unknown(count: int, text: str, vocabulary: Any) -> str:
-    from rnn_tui.symbols import REPLACEMENT
-
-    read = "read as U+FFFD" if REPLACEMENT in vocabulary else "left out"
-    return f"not in the vocabulary, so {read}: {count:,} of the {text}'s symbols"
 
 
 class _Text:
@@ -312,32 +354,31 @@ def trace(
 
     tokens (T), logits (T, V; after reading t), loss (T; loss[t] = -ln p(token t+1), the last
     NaN), layer0.h (T, H), layer0.c, layer0.i f g o (LSTM) or layer0.r z n (GRU), and so on.
+    Of other tasks loss[t] is the cost of the right answer at t, where one is known. Numbers
+    that are read are values (T, F), numbers answered predictions (T, K). Both directions:
+    layer0.backward.h. A translation (the text may be source, tab, target): encoder.layer0.h,
+    decoder.layer0.h, written (U) what the decoder reads, and attention (U, T).
     """
     if not text:
         raise WrongArguments("there is nothing to read; --text; give at least one symbol")
     found = read_session(folder_of(ctx), name)
-    from rnn_tui.data.vocabulary import Vocabulary
-
-    vocabulary = Vocabulary(found.symbols)
-    tokens, unknown = vocabulary.encode(text)
-    if not len(tokens):
-        raise WrongArguments("none of its symbols is in the vocabulary; --text; give another text")
-    if unknown:
-        say(_about_unknown(unknown, "text", vocabulary))
+    passage = typed(found, text)
     network = frozen_network(found, best, threads=1)
+    from rnn_tui.commands.traced import arrays_of, readable
     from rnn_tui.inspection.trace import trace as trace_text
+    from rnn_tui.tasks import task_of
 
-    traced = trace_text(network, tokens)
-    arrays: dict[str, NDArray[Any]] = {"tokens": traced.tokens, "logits": traced.logits, "loss": traced.loss}
-    for k, layer in enumerate(traced.layers):
-        arrays |= {f"layer{k}.{key}": values for key, values in layer.items()}
+    task = task_of(found.config.data.task)
+    answers = None if task.streamed else task.answers
+    traced = trace_text(network, passage.inputs, targets=passage.targets, answers=answers)
+    arrays = arrays_of(traced, found.coding, task.real)
     if out is not None:
         write_npz(out, arrays)
-        say(f"{len(tokens):,} timesteps written to {out}")
+        say(f"{len(traced.tokens):,} timesteps written to {out}")
     if as_json:
         print_json({key: values.tolist() for key, values in arrays.items()})
     elif out is None:
-        print(_readable(arrays, found.symbols))
+        print(readable(traced, found.coding, passage, task))
     return DONE
 
 
@@ -361,26 +402,3 @@ def write_npz(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
-
-
-def _readable(arrays: Mapping[str, NDArray[Any]], symbols: tuple[str, ...]) -> str:
-    import numpy as np
-
-    from rnn_tui.symbols import sign
-    from rnn_tui.views import LN2
-
-    tokens, logits, loss = arrays["tokens"], arrays["logits"], arrays["loss"]
-    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-    top = logits.argmax(axis=1)
-    p = shifted[np.arange(len(top)), top] / shifted.sum(axis=1)
-    rows = [
-        (
-            str(t),
-            sign(symbols[tokens[t]]),
-            number(float(loss[t - 1]) / LN2, ".2f") if t else "-",
-            sign(symbols[top[t]]),
-            f"{p[t]:.0%}",
-        )
-        for t in range(len(tokens))
-    ]
-    return table(("t", "symbol", "bits", "next", "p"), rows, right=(0, 2, 4))
