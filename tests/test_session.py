@@ -20,6 +20,7 @@ from safetensors import safe_open
 from safetensors.numpy import save as serialize
 
 from rnn_tui.config import Config
+from rnn_tui.data.coding import Coding
 from rnn_tui.session import (
     SessionError,
     SessionFile,
@@ -33,6 +34,7 @@ from rnn_tui.session import (
     stamp,
     unpack_samples,
 )
+from rnn_tui.session.coded import pack_coding, unpack_coding, unpack_symbols
 from rnn_tui.views import Sample
 from tests.session_builder import SYMBOLS, small_config, small_session
 
@@ -389,3 +391,59 @@ def test_golden_file_of_format_1_0() -> None:
     assert session.tensors["carry.layers.0.h"].tolist() == [[0.0, 0.5], [1.0, 1.5]]
     assert session.tensors["history.step"].tolist() == [1, 2, 3] and session.tensors["rng.data"].tolist() == [7, 8]
     assert session.resolved == {"precision": "float32"} and session.view == {"pane": "train"} and not session.readonly
+
+
+def test_metrics_that_can_not_be_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "demo.safetensors"
+    session = small_session(3)
+    session.progress["val_metrics"] = {"accuracy": 0.5, "f1": math.nan, "bleu": "high", "exact": True}
+    save(path, session)
+    assert load(path).progress["val_metrics"] == {"accuracy": 0.5}
+    session.progress["val_metrics"] = {f"m{k}": 1.0 for k in range(100)}
+    save(path, session)
+    assert load(path).progress["val_metrics"] == {}
+    session.progress["val_metrics"] = ["accuracy"]
+    save(path, session)
+    assert load(path).progress["val_metrics"] == {}
+
+
+@pytest.mark.parametrize(
+    "coding",
+    [
+        Coding(("<unk>", "<eos>", "the", "cat"), symbol="word"),
+        Coding(("<pad>", "a", "b"), ("B-PER", "O")),
+        Coding(("Sunspots", "b"), ("Sunspots t+1",), numeric=True, mean=(51.5, 1.0), std=(44.25, 2.0)),
+        Coding(("\0", "\n", "日", "😀")),
+    ],
+)
+def test_what_data_are_coded_with_is_kept(coding: Coding) -> None:
+    tensors = pack_coding(coding)
+    found = unpack_coding(Config(), tensors, tensors, {"symbol": coding.symbol})
+    assert (found.inputs, found.outputs, found.symbol) == (coding.inputs, coding.outputs, coding.symbol)
+    assert (found.numeric, found.mean, found.std) == (coding.numeric, coding.mean, coding.std)
+
+
+@given(st.lists(st.text(min_size=1, max_size=5), min_size=1, max_size=8, unique=True))
+def test_symbols_of_any_length_are_cut_where_they_end(symbols: list[str]) -> None:
+    clean = [s for s in symbols if s == s.encode("utf-8", "ignore").decode()]
+    if clean:
+        tensors = pack_coding(Coding(tuple(clean)))
+        assert unpack_symbols(tensors, "vocabulary") == tuple(clean)
+
+
+@pytest.mark.parametrize("ends", [[1], [1, 1, 3], [2, 1, 3], [-1, 1, 3], [1, 2, 4], []])
+def test_symbols_that_are_cut_wrongly_are_refused(ends: list[int]) -> None:
+    tensors = {"vocabulary": pack_vocabulary(("ab", "c")), "vocabulary.ends": np.array(ends, np.int64)}
+    with pytest.raises(SessionError, match="vocabulary"):
+        unpack_symbols(tensors, "vocabulary")
+
+
+@pytest.mark.parametrize(("mean", "std"), [([1.0], [0.0]), ([1.0], [-1.0]), ([np.nan], [1.0]), ([1.0, 2.0], [1.0])])
+def test_a_scale_that_can_not_be_is_refused(mean: list[float], std: list[float]) -> None:
+    tensors = {
+        "vocabulary": pack_vocabulary(("x",)),
+        "scale.mean": np.array(mean, np.float32),
+        "scale.std": np.array(std, np.float32),
+    }
+    with pytest.raises(SessionError, match="scale"):
+        unpack_coding(Config(), tensors, tensors, {})

@@ -234,6 +234,7 @@ class LabApp(App[None], inherit_bindings=False):
     def on_resize(self, event: events.Resize) -> None:
         # `size` still is the one before.
         self.extent = event.size
+        self._terminal.width = event.size.width
         self._arrange()
         self._draw_all()
         self.frame.draw(self.lab.status)

@@ -123,6 +123,8 @@ class Terminal:
 
     def __init__(self) -> None:
         self._rows: dict[int, list[Cell]] = {}
+        self.width = 0
+        """Columns that it has; 0: not known."""
 
     def forget(self) -> None:
         """Nothing is known of what the terminal shows: the next frame is sent whole."""
@@ -133,6 +135,10 @@ class Terminal:
         out: list[str] = []
         pen = Pen()
         for y, x, cells in pieces:
+            if self.width:
+                # Just after it became narrower a frame may still be a wide one: its end would pile up at the edge.
+                room = max(self.width - x, 0)
+                cells = cells[: room - 1 if room < len(cells) and room and not cells[room][0] else room]
             row = self._rows.setdefault(y, [])
             row += [UNKNOWN] * (x + len(cells) - len(row))
             for start, end in changes(row[x : x + len(cells)], cells):

@@ -290,7 +290,7 @@ class _Call:
             self._look()
 
     def _look(self) -> None:
-        from rnn_tui.lab.measures import measures
+        from rnn_tui.lab.measures import marks, measures
         from rnn_tui.views import Phase
 
         status = self.lab.status
@@ -314,6 +314,7 @@ class _Call:
             *([headline] if headline and (told.own_curves or not told.squared) else []),
             f"{status.tokens_per_second:,.0f} {told.counted}/s",
             "validating" if status.phase is Phase.VALIDATING else f"ETA {duration(status.eta_seconds)}",
+            *(f"! {mark.badge}" for mark in marks(status.config)),
         ]
         self.progress.show(f"{bar(self._share(status, first, last))} {'  '.join(parts)}")
 

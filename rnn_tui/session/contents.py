@@ -29,6 +29,7 @@ _OPTIMIZER = re.compile(r"optimizer\.(.+)\.([a-z][a-z0-9_]{0,40})")
 _RANDOM = re.compile(r"rng\.[a-z0-9][a-z0-9_.]{0,60}")
 _HISTORY = re.compile(r"history\.[a-z][a-z0-9_]{0,40}")
 LONGEST_PROBE = 120
+MOST_METRICS = 12
 MOST_FRAMES = 40
 MOST_CANDIDATES = 5
 
@@ -260,4 +261,8 @@ def unpack_progress(text: str) -> dict[str, Any]:
     )
     if not fits:
         raise DamagedError("its progress can't be read")
+    measured = values.get("val_metrics")
+    # They are told beside the loss and decide on nothing: what can't be is left out.
+    numbers = measured.items() if isinstance(measured, dict) and len(measured) <= MOST_METRICS else ()
+    values["val_metrics"] = {name: float(value) for name, value in numbers if _number(value)}
     return {**values, **{key: float(values[key]) for key in _NUMBERS}, "events": list(values["events"])}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import math
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,18 @@ from rnn_tui.symbols import clean_line
 from rnn_tui.views import SessionRow
 
 _COMPANIONS = ("previous", "live", "take")
+MOST_METRICS, LONGEST_METRIC = 12, 40
 
 
 def cell_line(config: Config) -> str:
-    """The network in a word or two: `LSTM 2x128`."""
+    """The network in a word or two: `LSTM 2x128`, `BiLSTM 1x64`, `LSTM 1x128 enc-dec, attention`."""
     model = config.model
-    return f"{model.cell.upper() if model.cell != 'feedforward' else 'feedforward'} {model.layers}x{model.hidden_size}"
+    cell = model.cell if model.cell == "feedforward" else model.cell.upper()
+    size = f"{model.layers}x{model.hidden_size}"
+    if config.data.task == "translation":
+        # Its encoder reads from left to right, whatever `model.bidirectional` says.
+        return f"{cell} {size} enc-dec{', attention' if model.attention else ''}"
+    return f"{'Bi' if model.bidirectional else ''}{cell} {size}"
 
 
 def list_sessions(folder: Path, files: Files = FILES) -> list[SessionRow]:
@@ -88,8 +95,21 @@ def _describe(path: Path, summary: Summary, size: int, gallery: bool) -> Session
         busy="" if gallery else busy(path),
         gallery=gallery,
         config=config,
+        val_metrics=_metrics(progress),
         **values,
     )
+
+
+def _metrics(progress: Mapping[str, Any]) -> dict[str, float]:
+    """The metrics of the newest validation. What is no number there is left out: a list shows what it can."""
+    kept = progress.get("val_metrics")
+    if not isinstance(kept, dict):
+        return {}
+    return {
+        clean_line(name)[:LONGEST_METRIC]: float(value)
+        for name, value in list(kept.items())[:MOST_METRICS]
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e300
+    }
 
 
 def copy(folder: Path, name: str, to: str, files: Files = FILES) -> Path:

@@ -215,6 +215,8 @@ class DataView:
     """Timesteps of the longest sequence; 0: one stream without borders."""
     typical: int = 0
     """Timesteps of a sequence, the median."""
+    labels: tuple[str, ...] = ()
+    """What composing writes a sequence for; empty where it has no labels."""
 
     @property
     def sizes(self) -> Sizes:

@@ -33,7 +33,7 @@ async def test_status_line_says_what_goes_on(shown: Open, trained: FakeLab) -> N
     async with shown("shakespeare", size=(100, 24)) as pilot:
         trained.run_to(1900)
         assert (await rows_of(pilot))[0] == (
-            " shakespeare  training 1,900 of 5,000  val 1.74  ppl 5.70  309k/s  cpu bf16"
+            " shakespeare  training 1,900 of 5,000  val 1.74  ppl 5.70  309k symbols/s  cpu bf16"
         )
 
 

@@ -15,8 +15,7 @@ from rnn_tui.app.panes.build_data import counted, draw_data
 from rnn_tui.app.panes.build_shapes import picture
 from rnn_tui.app.widgets.diagram import draw_network, told_baseline
 from rnn_tui.app.widgets.row import Line
-from rnn_tui.config import CHOICES, Config, put, visible
-from rnn_tui.config.fields import READ, TASKS
+from rnn_tui.config import CHOICES, READ, TASKS, Config, put, visible
 from rnn_tui.lab.task_words import words_of
 from rnn_tui.model.shapes import diagram
 from rnn_tui.presets import first_of, preset, start
@@ -56,7 +55,7 @@ def test_it_tells_counts_kinds_lines_without_a_network_and_the_first_lines() -> 
 
 def test_errors_are_in_the_datas_own_units_and_losses_in_nats() -> None:
     text = text_of(draw_data(FORECAST, SERIES, "", "", False, 48, 30))
-    assert "rmse 18.02  mape 9.3 %" in text and "0.41" not in text and "inf" not in text
+    assert "RMSE 18.02  MAPE 9.3 %" in text and "0.41" not in text and "inf" not in text
     assert "squared error" in text and "1 number, answers 1" in text
     assert told_baseline(Baseline("x", 2.0794, {"accuracy": 0.125}), False) == ["2.08", "accuracy 12.5 %"]
     assert told_baseline(Baseline("x", math.nan), False) == []

@@ -182,3 +182,21 @@ async def test_what_is_sent_is_what_was_drawn() -> None:
         await pilot.resize_terminal(40, 10)
         await pilot.pause()
         assert len(curve.text.split("\n")) == 10
+
+
+def test_a_level_keeps_its_name_where_the_curve_runs() -> None:
+    """The line comes last, and the name is not lost below it: it stands further left, or in the row beside."""
+    level = Level("majority 5.30", 5.3)
+    beside = Plot((Series([50, 99], [5.3, 5.3], "validation"),), (level, Level("", 9.9), Level("", 0.1)), right=100.0)
+    drawn = rows(beside, 58, 12)
+    assert "majority 5.30" in drawn[4][:33] and "majority" not in "".join(drawn[:4] + drawn[5:])
+    along = Plot((Series([0, 99], [5.3, 5.3], "validation"),), (level, Level("", 9.9), Level("", 0.1)), right=100.0)
+    drawn = rows(along, 58, 12)
+    assert "majority" not in drawn[4] and "majority 5.30" in drawn[3] + drawn[5]
+
+
+def test_a_span_holds_the_axis_whatever_the_values_are() -> None:
+    plot = Plot((Series([0, 99], [0.9, 0.95], "validation"),), right=100.0, span=(0.0, 1.0))
+    drawn = rows(plot, 58, 12)
+    assert drawn[0][:6].strip() == "1" and drawn[9][:6].strip() == "0"
+    assert any(sign not in " │" for sign in drawn[0][7:]) and not any(sign not in " │" for sign in drawn[5][7:])

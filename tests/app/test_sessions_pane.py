@@ -16,10 +16,11 @@ from rnn_tui import session
 from rnn_tui.app.panes import session_files
 from rnn_tui.app.panes.build import BuildPane
 from rnn_tui.app.panes.sessions import SessionsPane
-from rnn_tui.app.widgets.session_rows import date_words, perplexity_words
+from rnn_tui.app.widgets.session_rows import date_words, detail_lines, perplexity_words, validation_words
+from rnn_tui.config import Config, put
 from rnn_tui.lab import LabError
 from rnn_tui.session import folder as session_folder
-from rnn_tui.views import Phase
+from rnn_tui.views import Phase, SessionRow
 from tests.session_builder import small_config, small_session
 
 from .conftest import Open, screen_text, settle
@@ -86,7 +87,7 @@ async def test_the_list(shown: Open, files: Path) -> None:
     async with listed(shown) as pilot:
         lines = (await done(pilot)).splitlines()
         head = next(i for i, line in enumerate(lines) if "name" in line and "model" in line)
-        for word in ("task", "model", "steps", "ppl", "saved", "size"):
+        for word in ("task", "model", "steps", "validation", "saved", "size"):
             assert word in lines[head]
         rows = [line.replace("\u203a", " ").split() for line in lines[head + 1 : head + 4]]
         assert [row[0] for row in rows] == ["gamma", "beta", "alpha"]
@@ -315,3 +316,58 @@ async def test_words() -> None:
     assert date_words(math.nan, noon) == date_words(0, noon) == "-"
     assert perplexity_words(math.nan) == "-" and perplexity_words(math.log(4.5)) == "4.50"
     assert perplexity_words(math.log(2217)) == "2,217" and perplexity_words(1e9) == "inf"
+
+
+def listed_row(task: str, model: str, val_loss: float, metrics: dict[str, float], **fields: Any) -> SessionRow:
+    config = put(Config(), "data.task", task)
+    for key, value in fields.items():
+        config = put(config, key.replace("__", "."), value)
+    return SessionRow(
+        name=task, task=task, model=model, parameters=5, step=100, planned=200, tokens=3000, train_loss=1.0,
+        val_loss=val_loss, best_loss=val_loss, updated=1000.0, size=10, source="x.txt", config=config,
+        val_metrics=metrics,
+    )  # fmt: skip
+
+
+KINDS = (
+    listed_row("language", "BiLSTM 1x64", math.log(4.5), {}, model__bidirectional=True),
+    listed_row("tagging", "BiLSTM 1x64", 0.5, {"span_f1": 0.612, "accuracy": 0.95}, training__masking=False),
+    listed_row("translation", "LSTM 1x128 enc-dec, attention", 2.0, {"exact": 0.41, "bleu": 38.83}),
+    listed_row("forecasting", "GRU 1x32", 0.11, {"rmse": 18.021, "mape": 0.24}),
+    listed_row("adding", "LSTM 1x32", 0.000125, {"mse": 0.000125}),
+    listed_row("recall", "RNN 1x32", math.nan, {}),
+)
+
+
+async def test_every_kind_of_sequence_is_told_by_what_tells_most() -> None:
+    assert [validation_words(row) for row in KINDS] == [
+        "ppl 4.50", "span F1 61.2 %", "exact 41.0 %", "RMSE 18.02", "MSE 0.000125", "-",
+    ]  # fmt: skip
+    told = ["\n".join("".join(text for text, _ in line.runs) for line in detail_lines(row, "", False, 120, 9))
+            for row in KINDS]  # fmt: skip
+    assert "this perplexity means nothing" in told[0] and "best 1.504 nats" in told[0]
+    assert "span F1 61.2 %, accuracy 95.0 % on the validation part" in told[1]
+    assert "3,000 words" in told[1] and "padded timesteps" in told[1]
+    assert "exact 41.0 %, BLEU 38.8" in told[2] and "translation: x.txt" in told[2]
+    assert "RMSE 18.02, MAPE 24.0 %" in told[3] and "best squared error 0.11" in told[3]
+    assert "nats" not in told[3] + told[4] and "3,000 timesteps" in told[4]
+    assert "not validated yet" in told[5]
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+async def test_the_list_of_every_kind(shown: Open, lab: FakeLab, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    monkeypatch.setattr(session, "list_sessions", lambda folder: list(KINDS))
+    monkeypatch.setattr(session, "list_gallery", list)
+    async with listed(shown, size=(width, 24)) as pilot:
+        text = await done(pilot)
+        assert "RMSE 18.02" in text and "span F1 61.2 %" in text
+        # A long network is cut, then left out.
+        assert ("LSTM 1x128 enc-dec" in text, "enc-dec, attention" in text) == (width >= 80, width == 120)
+        assert all(len(line) <= width for line in text.split("\n"))
+
+
+async def test_the_open_session_shows_the_metrics_it_has_now(shown: Open, files: Path, lab: FakeLab) -> None:
+    async with listed(shown, "beta") as pilot:
+        lab.run_to(2000)
+        lab.change(val_metrics={"accuracy": 0.5})
+        assert "accuracy 50.0 %" in await press(pilot, "1", "6")

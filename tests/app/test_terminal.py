@@ -110,6 +110,17 @@ def test_what_is_not_known_any_more_is_sent_again() -> None:
     assert whole(row, terminal, 9) == "\x1b[1;1Has it was"
 
 
+def test_what_lies_beyond_the_last_column_is_not_sent() -> None:
+    """A terminal that became narrower writes it all into its last column."""
+    terminal = Terminal()
+    terminal.width = 4
+    assert whole([Strip([Segment("abcdef")])], terminal, 6) == "\x1b[1;1Habcd"
+    terminal.forget()
+    assert whole([Strip([Segment("abc日d")])], terminal, 6) == "\x1b[1;1Habc"
+    beyond = ChopsUpdate([{5: Strip([Segment("x")])}], [(0, 5, 6)], [[6]])
+    assert Difference(beyond, terminal).render_segments(_console()) == ""
+
+
 def test_of_a_span_only_what_lies_in_it_counts() -> None:
     """Beside a span Textual may not have drawn the widget that stands there."""
     terminal = Terminal()

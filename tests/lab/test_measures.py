@@ -55,6 +55,9 @@ def test_losses_in_their_units() -> None:
         "2.08", "3.00", "8.00",
     )  # fmt: skip
     assert told.loss_words(math.log(8), "perplexity") == "perplexity 8.00"
+    assert [told.loss(value) for value in (0.0, 0.000312, 0.0099, 0.01, 99.99, 1234.56, math.inf, math.nan)] == [
+        "0.00", "0.0003", "0.01", "0.01", "99.99", "1235", ">1e304", "",
+    ]  # fmt: skip
     labels = measures_of("classification")
     assert labels.loss(math.log(8), "perplexity") == "2.08" and labels.loss_name("perplexity") == "nats per answer"
     series = measures_of("forecasting")

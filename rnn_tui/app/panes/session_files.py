@@ -37,7 +37,7 @@ def live_row(row: SessionRow, status: Status) -> SessionRow:
     """The open session as it is now: its file is older."""
     return replace(
         row, step=status.step, planned=status.planned, tokens=status.tokens, train_loss=status.train_loss,
-        val_loss=status.val_loss, best_loss=status.best_loss,
+        val_loss=status.val_loss, best_loss=status.best_loss, val_metrics=status.val_metrics,
     )  # fmt: skip
 
 
@@ -49,4 +49,5 @@ def unsaved_row(status: Status) -> SessionRow:
         name=status.session, task=config.data.task, model=session.cell_line(config), parameters=0, step=status.step,
         planned=status.planned, tokens=status.tokens, train_loss=status.train_loss, val_loss=status.val_loss,
         best_loss=status.best_loss, updated=0.0, size=0, source=config.data.path, config=config,
+        val_metrics=status.val_metrics,
     )  # fmt: skip

@@ -12,20 +12,35 @@ from textual.containers import Container, Vertical
 
 from rnn_tui.app.pane import Pane
 from rnn_tui.app.panes import mending
-from rnn_tui.app.panes.train_words import gradient_plot, loss_plot, prose, spark, stopped_words, validation_words
+from rnn_tui.app.panes.train_help import TRAIN_HELP, live_values
+from rnn_tui.app.panes.train_words import (
+    answered,
+    gradient_plot,
+    loss_plot,
+    metric_plot,
+    progress_bar,
+    spark,
+    validation_words,
+)
 from rnn_tui.app.widgets import palette
 from rnn_tui.app.widgets.curve import STYLES, Curve
-from rnn_tui.app.widgets.row import Line, Lines, Run
-from rnn_tui.app.widgets.status import duration, number
+from rnn_tui.app.widgets.row import Line, Lines, Run, fit, wrap
+from rnn_tui.app.widgets.status import number
 from rnn_tui.config import ConfigError
 from rnn_tui.lab import LabError
-from rnn_tui.views import UNITS, Curves, Phase, Sample, Status, Unit, in_unit, perplexity
+from rnn_tui.lab.measures import (
+    BOUNDED,
+    Measures,
+    marks,
+    measures,
+    metric_name,
+)
+from rnn_tui.views import UNITS, Curves, Phase, Sample, Status, Unit
 
 PACES = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 """Steps a second that `<` and `>` go through; beyond the last it is as fast as it goes."""
 BROAD = 110
 """Columns from which the sample stands beside the curves."""
-UNIT_NAMES = {"nats": "nats per symbol", "bits": "bits per symbol", "perplexity": "perplexity"}
 
 
 class Legend(Lines):
@@ -39,7 +54,7 @@ class Legend(Lines):
 
 
 class TrainPane(Pane):
-    """The run: loss, perplexity, gradient norm, samples, progress."""
+    """The run: loss and what else is measured, gradient norm, samples, progress."""
 
     PANE = "train"
     TITLE = "Train"
@@ -49,6 +64,7 @@ class TrainPane(Pane):
     TrainPane #train-left { height: 1fr; width: 1fr; }
     TrainPane #train-right { height: auto; width: 1fr; }
     TrainPane #train-head, TrainPane #train-progress { height: 1; }
+    TrainPane #train-marks { height: 0; }
     TrainPane #train-facts { height: 2; }
     TrainPane #train-gradient { display: none; }
     TrainPane #train-sample { height: 4; }
@@ -59,29 +75,13 @@ class TrainPane(Pane):
     TrainPane.-broad #train-sample { height: 3fr; }
     TrainPane.-short #train-right { display: none; }
     """
-    HELP: ClassVar[str] = """\
-# Train
-
-The network reads many streams of the text side by side, a few symbols at a time, and after each step its
-weights are moved a little so that the symbols that really came would have been likelier.
-
-- **loss**: the mean cost of a symbol, -log p of the symbol that came. In *nats* the logarithm is natural, in
-  *bits* it is to base 2.
-- **perplexity**: e to the loss: among how many equally likely symbols it would be as hard to choose.
-- **train** is the loss on what it learns from, **validation** on a part it never learns from. When validation
-  rises while train falls, it learns the text by heart.
-- **uniform, unigram, bigram**: what needs no network: all symbols alike; how frequent each is; how frequent each
-  is after the one before. A network that remembers must fall below the bigram line.
-- **gradient norm**: the length of the gradient, all weights together. Longer ones than **clip** are shortened to
-  it: recurrent networks meet cliffs, where a full step would throw the weights far away.
-- **sample**: what the model writes with the weights of that step; up and down look at older and newer ones.
-- **pace**: steps a second it is held to, slow enough to watch; at the end of the scale it is full speed.
-- **best**: the weights of the lowest validation loss; they are kept beside the newest ones.
-"""
+    HELP: ClassVar[str] = TRAIN_HELP
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.log_axis = False
+        self.metric = ""
+        """The metric whose curve is drawn; empty: the loss."""
         self._back = 0
         """How many samples before the newest one is shown."""
         self._pace: float | None = None
@@ -91,6 +91,7 @@ weights are moved a little so that the symbols that really came would have been 
         self._drawn_at = 0.0
 
     def compose(self) -> ComposeResult:
+        yield Lines(id="train-marks")
         with Container(id="train-body"):
             with Vertical(id="train-left"):
                 yield Legend(id="train-head")
@@ -128,36 +129,66 @@ weights are moved a little so that the symbols that really came would have been 
             self._pace = None
         if self._rate is not None and status.config and status.config.training.learning_rate == self._rate:
             self._rate = None
-        unit = self.host.unit
-        self.query_one("#train-head", Lines).put([Line(self._head(status, unit))])
-        self.query_one("#train-progress", Lines).put([Line(self._progress(status))])
+        told, unit = measures(status.config), self.host.unit
+        if self.metric and self.metric not in told.own_curves and status.session:
+            # The other session's task does not measure that.
+            self.metric = ""
+        self._draw_marks(status)
+        self.query_one("#train-head", Lines).put([Line(self._head(status, told, unit))])
+        bar = progress_bar(status, self.size.width, self.host.ascii_only)
+        self.query_one("#train-progress", Lines).put([Line(bar)])
         self._draw_sample()
         curves = self.lab.curves
-        key = (curves.version if curves else -1, unit, self.log_axis, self.size, status.step == 0, status.session)
+        shown = (unit, self.metric, self.log_axis)
+        # The facts' own width too: they are laid out a moment after the pane.
+        sizes = (self.size, self.query_one("#train-facts").size.width)
+        key = (curves.version if curves else -1, *shown, *sizes, status.step == 0, status.session)
         now = time.monotonic()
         if key == self._drawn or (key[1:] == self._drawn[1:] and now < self._drawn_at + self.host.plot_period):
             return
         self._drawn, self._drawn_at = key, now
         self._draw_facts(status, curves, unit)
-        self.query_one("#train-curve", Curve).put(loss_plot(curves, unit, self.log_axis))
+        if self.metric:
+            plot = metric_plot(curves, self.metric, self.log_axis)
+        else:
+            plot = loss_plot(curves, unit, self.log_axis, told)
+        self.query_one("#train-curve", Curve).put(plot)
         if self.has_class("-broad"):
             self.query_one("#train-gradient", Curve).put(gradient_plot(curves))
 
-    def _head(self, status: Status, unit: Unit) -> tuple[Run, ...]:
+    def _draw_marks(self, status: Status) -> None:
+        """What makes these numbers worthless, or a mistake to look at, as long as it is so."""
+        shown = self.query_one("#train-marks", Lines)
+        found = marks(status.config) if status.session else ()
+        width = max(self.size.width - 2, 8)
+        if self.has_class("-short"):
+            rows = [fit("; ".join(mark.sentence for mark in found), width)] if found else []
+        else:
+            rows = [row for mark in found for row in wrap(mark.sentence, width)]
+        shown.styles.height = len(rows)
+        shown.put([Line(((" " + row, "warn"),)) for row in rows])
+
+    def _head(self, status: Status, told: Measures, unit: Unit) -> tuple[Run, ...]:
         if not status.session:
             if status.phase is Phase.EMPTY and not self.host.starting:
                 return ((" no session yet: space trains the network that Build shows", "mark"),)
             return ((" the network is being made ready", "mark"),)
         ascii_only = self.host.ascii_only
         pace = self._pace if self._pace is not None else status.pace
-        runs: list[Run] = [
-            (f" {UNIT_NAMES[unit] if self.size.width >= 60 else unit}{', log' if self.log_axis else ''}   ", "mark"),
-            ("train ", "quiet"), ("*" if ascii_only else "⠒⠒", "train"), ("  validation ", "quiet"),
-            ("o" if ascii_only else "●", "validation"),
-            (f"   rate {self._rate_words(status)}", "value"),
-            (f"   pace {pace:g} a second" if pace > 0 else "   full speed", "value"),
-        ]  # fmt: skip
-        return tuple(runs)
+        roomy = self.size.width >= 60
+        if self.metric:
+            named = metric_name(self.metric)
+        else:
+            named = told.loss_name(unit) if roomy or told.squared else told.unit(unit)
+        log = ", log" if self.log_axis and self.metric not in BOUNDED else ""
+        validation: list[Run] = [("validation ", "quiet"), ("o" if ascii_only else "●", "validation")]
+        train: list[Run] = [("train ", "quiet"), ("*" if ascii_only else "⠒⠒", "train"), ("  ", "")]
+        shown: list[Run] = [(f" {named}{log}", "mark"), (" ", ""), *([] if self.metric else train), *validation]
+        speed = f"pace {pace:g} a second" if pace > 0 else "full speed"
+        words = (f"rate {self._rate_words(status)}", speed)
+        taken = sum(cell_len(text) for text, _ in (*shown, *((word, "") for word in words)))
+        gap = "   " if taken + 9 <= self.size.width else "  "
+        return (*shown[:1], (gap, ""), *shown[2:], *((gap + word, "value") for word in words))
 
     def _rate_words(self, status: Status) -> str:
         """The rate that was chosen, which is what `+` and `-` turn, and what a schedule makes of it now."""
@@ -167,43 +198,31 @@ weights are moved a little so that the symbols that really came would have been 
         scheduled = training.schedule != "constant" and status.step and self._rate is None
         now = status.learning_rate if scheduled and math.isfinite(status.learning_rate) else rate
         words = f"{rate:.4g}"
-        return words if f"{now:.4g}" == words else f"{words}, now {now:.4g}"
-
-    def _progress(self, status: Status) -> tuple[Run, ...]:
-        if status.planned <= 0:
-            return ()
-        share = min(1.0, status.step / status.planned)
-        left = duration(status.eta_seconds)
-        words = f" {100 * share:.0f} %  "
-        if status.phase in (Phase.TRAINING, Phase.VALIDATING):
-            words += f"{left} left" if left else ""
-        else:
-            words += stopped_words(status)
-        columns = max(4, self.size.width - 2 - cell_len(words))
-        full, blank = ("#", "-") if self.host.ascii_only else ("█", "░")
-        done = int(share * columns)
-        return ((" ", ""), (full * done, "key"), (blank * (columns - done), "dim"), (words, "value"))
+        return words if f"{now:.4g}" == words else f"{words}, now {now:.3g}"
 
     def _draw_facts(self, status: Status, curves: Curves | None, unit: Unit) -> None:
         facts = self.query_one("#train-facts", Lines)
         if curves is None:
             facts.put(())
             return
-        validation = " " + validation_words(status, unit)
+        broad, width = self.has_class("-broad"), max(facts.size.width - 2, 20)
+        words = wrap(validation_words(status, unit), width) if broad else [validation_words(status, unit, width)]
+        validation = [Line(((" " + row, "value"),)) for row in words]
+        facts.styles.height = 1 + len(validation)
         if not len(curves.step):
             told = " no step yet: the gradient's length over the run will stand here"
-            facts.put([Line(((told, "quiet"),)), Line(((validation, "value"),))])
+            facts.put([Line(((told, "quiet"),)), *validation])
             return
         norm = number(status.grad_norm) or "?"
         clip = curves.clip_norm
         share = f" ({100 * curves.clipped_share:.1f} % of steps clipped)" if clip else ""
-        words = f" gradient norm {norm}{share}  "
+        before = f" gradient norm {norm}{share}  "
         after = f"  clip {clip:g}" if clip > 0 else "  not clipped"
-        room = facts.size.width - cell_len(words) - cell_len(after) - 1
+        room = facts.size.width - cell_len(before) - cell_len(after) - 1
         middle: tuple[Run, ...] = ()
-        if room > 4 and not self.has_class("-broad"):
+        if room > 4 and not broad:
             middle = spark(curves.step, curves.grad_norm, curves.planned, room, clip, self.host.ascii_only)
-        facts.put([Line(((words, "quiet"), *middle, (after, "quiet"))), Line(((validation, "value"),))])
+        facts.put([Line(((before, "quiet"), *middle, (after, "quiet"))), *validation])
 
     @property
     def sample(self) -> Sample | None:
@@ -215,15 +234,23 @@ weights are moved a little so that the symbols that really came would have been 
     def _draw_sample(self) -> None:
         shown = self.query_one("#train-sample", Lines)
         sample, count = self.sample, len(self.lab.samples)
+        told = measures(self.lab.status.config)
         if sample is None:
-            shown.put([Line(((" what it writes as it learns will stand here, from step 0 on", "quiet"),))])
+            shown.put([Line(((self._no_sample(told), "quiet"),))])
             return
         which = f"  ({count - self._back} of {count}; down: newer)" if self._back else ""
-        lines = [Line(((f" step {sample.step:,} wrote{which}", "quiet"),))]
+        lines = [Line(((f" step {sample.step:,} {'wrote' if told.writes else 'answered'}{which}", "quiet"),))]
         columns = max(8, shown.size.width - 4)
-        rows = prose(sample.prompt + sample.text, columns)[: max(0, shown.size.height - 1)]
+        rows = answered(sample, told, columns, max(0, shown.size.height - 1))
         lines += [Line((("   " + row, "value"),)) for row in rows]
         shown.put(lines)
+
+    def _no_sample(self, told: Measures) -> str:
+        config = self.lab.status.config
+        if told.task == "language" and config is not None and config.model.bidirectional:
+            return " reading from both ends, it can't write: what it would write has no end yet"
+        does = "writes or answers" if config is None else "writes" if told.writes else "answers"
+        return f" what it {does} as it learns will stand here, from step 0 on"
 
     # Actions
 
@@ -251,10 +278,23 @@ weights are moved a little so that the symbols that really came would have been 
         self._turn_unit(-1)
 
     def _turn_unit(self, by: int) -> None:
-        self.host.choose_unit(UNITS[(UNITS.index(self.host.unit) + by) % len(UNITS)])
+        told = measures(self.lab.status.config)
+        loss = told.units or ("",)
+        shown: list[str] = [*loss, *told.own_curves]
+        now = self.metric or (told.unit(self.host.unit) if told.units else "")
+        chosen = shown[(shown.index(now) + by) % len(shown)]
+        self.metric = chosen if chosen in told.own_curves else ""
+        unit = next((unit for unit in UNITS if unit == chosen), None)
+        if unit is not None:
+            self.host.choose_unit(unit)
+        elif len(shown) == 1:
+            self.host.say(f"{told.task} is measured by its loss alone, the {told.loss_name('nats')}")
         self.tick(self.lab.status)
 
     def do_log(self) -> None:
+        if self.metric in BOUNDED:
+            self.host.say(f"{metric_name(self.metric)} is drawn from 0 to 100 %: the log axis is for the loss")
+            return
         self.log_axis = not self.log_axis
         self.tick(self.lab.status)
 
@@ -269,7 +309,9 @@ weights are moved a little so that the symbols that really came would have been 
         if pace <= 0:
             # From full speed to something that is slower than what it makes now.
             training = status.config.training if status.config else None
-            tokens = training.batch_size * training.sequence_length if training else 0
+            tokens = status.tokens / status.step if status.step else 0.0
+            if not tokens and training:
+                tokens = training.batch_size * training.sequence_length
             pace = status.tokens_per_second / tokens if tokens and status.tokens_per_second > 0 else math.inf
         below = [p for p in PACES if p < pace * 0.999]
         self._set_pace(below[-1] if below else PACES[0])
@@ -304,9 +346,10 @@ weights are moved a little so that the symbols that really came would have been 
 
     def do_best(self) -> None:
         status = self.lab.status
+        best = measures(status.config).loss_words(status.best_loss)
         self.host.ask(
             "Go back to the best weights?",
-            f"They are of step {status.best_step:,}, validation {number(status.best_loss)} nats. "
+            f"They are of step {status.best_step:,}, the lowest validation loss: {best}. "
             "The newest weights are replaced by them; training goes on from there.",
             [("enter", "take the best", self.lab.use_best)],
         )
@@ -336,28 +379,15 @@ weights are moved a little so that the symbols that really came would have been 
     # What is kept and told
 
     def state(self) -> dict[str, Any]:
-        return {"log": self.log_axis}
+        return {"log": self.log_axis} | ({"metric": self.metric} if self.metric else {})
 
     def restore(self, state: dict[str, Any]) -> None:
         self.log_axis = state.get("log") is True
+        metric = state.get("metric")
+        self.metric = metric if isinstance(metric, str) else ""
 
     def help_values(self) -> dict[str, str]:
-        status = self.lab.status
-        values = {"step": f"{status.step:,} of {status.planned:,}, epoch {status.epoch:.2f}"}
-        for name, loss in (("train", status.train_loss), ("validation", status.val_loss), ("best", status.best_loss)):
-            if not math.isnan(loss):
-                bits = number(in_unit(loss, "bits"))
-                values[name] = f"{number(loss)} nats = {bits} bits, perplexity {number(perplexity(loss))}"
-        curves = self.lab.curves
-        for line in curves.baselines if curves else ():
-            values[line.name] = f"{number(line.nats)} nats, perplexity {number(perplexity(line.nats))}"
-        if math.isfinite(status.learning_rate):
-            values["learning rate"] = f"{status.learning_rate:.4g}"
-        if math.isfinite(status.grad_norm):
-            values["gradient norm"] = f"{number(status.grad_norm)}; {100 * status.clipped_share:.2f} % of steps clipped"
-        if status.threads:
-            values["computed by"] = f"{status.device}, {status.precision}, {status.threads} threads"
-        return values
+        return live_values(self.lab.status, self.lab.curves)
 
     def copy_text(self) -> str:
         sample = self.sample

@@ -33,7 +33,10 @@ LARGEST = 1e300
 WIDEST, TALLEST = 200, 60
 """Columns and rows of a plot at most: a huge screen does not make it slower."""
 
-STYLES = {"train": 39, "validation": 214, "gradient": 72, "clip": 208}
+STYLES = {
+    "train": 39, "validation": 214, "gradient": 72, "clip": 208,
+    "first": 39, "second": 214, "third": 72, "fourth": 175, "beside": 244,
+}  # fmt: skip
 """The 256-colour of each kind of line: blue and orange, which colour-blind eyes tell apart."""
 # plotext's words for six colours, and the codes it writes for them: they tell the lines apart in its output.
 _TAGS = ("red", "green", "orange", "blue", "magenta", "cyan")
@@ -128,9 +131,15 @@ class Plot:
     log: bool = False
     ceiling: float = math.inf
     """Values above are drawn at the top: one spike must not flatten the rest. Not with `log`."""
+    span: tuple[float, float] | None = None
+    """What the upright axis shows, whatever the values are: a share is read between 0 and 100 %."""
     empty: str = ""
     """What stands there while there is nothing to draw: axes of nothing would mean nothing."""
     show: Callable[[float], str] = field(default=lambda value: f"{value:.4g}")
+    across: str = "step"
+    """What the x axis counts."""
+    tick: Callable[[float], str] = field(default=lambda value: steps(value))
+    """What stands at a place of the x axis."""
 
 
 class Canvas:
@@ -170,14 +179,18 @@ def draw(plot: Plot, width: int, height: int, ascii_only: bool = False) -> Canva
         xs, ys = thin(np.clip(xs, 0.0, right), np.clip(ys, low, high), columns, 0.0, right)
         if len(xs):
             prepared.append((one, xs, ys))
-    _levels(canvas, plot, levels, gutter, columns, rows, low, high)
+    names = _levels(canvas, levels, gutter, columns, rows, low, high)
     if prepared:
         _lines(canvas, prepared, gutter, columns, rows, (0.0, right), (low, high), ascii_only)
+    for y, name in names.items():
+        _label(canvas, y, f" {name}"[: columns - 1], gutter, columns, rows)
     return canvas
 
 
 def _vertical(plot: Plot, values: Sequence[Float], rows: int) -> tuple[float, float, float]:
     known = [v for v in values if len(v)]
+    if plot.span is not None:
+        return nice_range(*plot.span, max(2, min(5, rows // 2)))
     if not known:
         return (0.0, 1.0, 0.5)
     low = min(float(v.min()) for v in known)
@@ -215,14 +228,14 @@ def _axes(
     edge = 0
     for k in range(int(right / across + 1e-9) + 1):
         x = gutter + min(columns - 1, int(k * across / right * columns))
-        shown = steps(k * across)
+        shown = plot.tick(k * across)
         start = max(0, min(x - len(shown) // 2, canvas.width - len(shown)))
         if k:
             canvas.write(x, rows, tick, "axis")
         if start >= edge:
             canvas.write(start, rows + 1, shown, "axis")
             edge = start + len(shown) + 2
-    canvas.write(gutter - 6, rows + 1, "step", "axis", over=False)
+    canvas.write(max(gutter - 2 - len(plot.across), 0), rows + 1, plot.across, "axis", over=False)
 
 
 def steps(value: float) -> str:
@@ -233,19 +246,30 @@ def steps(value: float) -> str:
 
 
 def _levels(
-    canvas: Canvas, plot: Plot, levels: Sequence[tuple[Level, Float, Float]], gutter: int, columns: int,
-    rows: int, low: float, high: float,
-) -> None:  # fmt: skip
-    """Dotted lines, their names at the right edge, where the curves come last."""
+    canvas: Canvas, levels: Sequence[tuple[Level, Float, Float]], gutter: int, columns: int, rows: int, low: float,
+    high: float,
+) -> dict[int, str]:  # fmt: skip
+    """Dotted lines; returns what is to be written beside each, by its row."""
     names: dict[int, list[str]] = {}
     for level, _, ys in levels:
         if len(ys) and low <= ys[0] <= high:
             names.setdefault(_row(float(ys[0]), low, high, rows), []).append(level.name)
-    for y, shown in names.items():
+    for y in names:
         for x in range(0, columns, 2):
             canvas.write(gutter + x, y, ".", "level")
-        label = f" {', '.join(shown)}"[: columns - 1]
-        canvas.write(gutter + columns - cell_len(label), y, label, "label")
+    return {y: ", ".join(shown) for y, shown in names.items()}
+
+
+def _label(canvas: Canvas, y: int, label: str, gutter: int, columns: int, rows: int) -> None:
+    """A level's name at the right edge, where the curves come last; where one runs there, beside it."""
+    length = cell_len(label)
+    edge = gutter + columns - length
+    near = [(edge, row) for row in (y - 1, y + 1) if 0 <= row < rows]
+    for x, row in [*((x, y) for x in range(edge, gutter - 1, -1)), *near]:
+        if all(style in ("", "level") for _, style in canvas.rows[row][x : x + length]):
+            canvas.write(x, row, label, "label")
+            return
+    canvas.write(edge, y, label, "label", over=False)
 
 
 @lru_cache(maxsize=1)

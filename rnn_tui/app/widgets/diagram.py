@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from rnn_tui.app.widgets.row import Line, Lines, Run, fit, pad, wrap
+from rnn_tui.lab.measures import metric_words
 from rnn_tui.lab.task_words import words_of
 from rnn_tui.model.shapes import size
 from rnn_tui.symbols import clean_line
@@ -18,9 +19,6 @@ from rnn_tui.views import Baseline, DataView, NetworkView, Stage
 
 # Beyond this the eye loses the line from a box to its weights.
 WIDEST = 52
-
-AS_THEY_ARE = ("mse", "rmse", "mae", "bleu", "perplexity")
-"""Metrics that are no share of something: all others are told in percent."""
 
 
 def draw_network(
@@ -237,15 +235,9 @@ def _sums(view: NetworkView, data: DataView | None, width: int) -> list[Line]:
     return [Line(line) for line in lines]
 
 
-def metric(name: str, value: float) -> str:
-    """`accuracy 46.8 %`, `rmse 18.02`."""
-    shown = f"{value:.4g}" if name in AS_THEY_ARE else f"{100 * value:.1f} %"
-    return f"{name.replace('_', ' ')} {shown}"
-
-
 def told_baseline(line: Baseline, real: bool) -> list[str]:
     """What a line that needs no network reaches, the most telling first. `real`: the loss is a squared error."""
-    found = [metric(name, value) for name, value in line.metrics.items() if math.isfinite(value)]
+    found = [metric_words(name, value) for name, value in line.metrics.items() if math.isfinite(value)]
     if math.isfinite(line.loss) and not (real and found):
         found.insert(0, f"{line.loss:.3g}" if real else f"{line.loss:.2f}")
     return found

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from rich.cells import cell_len
 
 from rnn_tui.app.widgets.row import RIGHT, Line, Rows, Run, fit, pad, wrap
+from rnn_tui.lab.measures import Measures, marks, measures, measures_of, metric_words
 from rnn_tui.model.shapes import size as bytes_words
 from rnn_tui.symbols import clean, clean_line
 from rnn_tui.views import SessionRow, perplexity
@@ -45,18 +46,29 @@ def perplexity_words(nats: float) -> str:
     return f"{value:.2f}" if value < 100 else f"{value:,.0f}" if value < 1e6 else f"{value:.1e}"
 
 
+def validation_words(row: SessionRow) -> str:
+    """What tells most of the newest validation: `ppl 5.70`, `accuracy 83.6 %`, `RMSE 18.02`; `-` before the first."""
+    if not row.task or (math.isnan(row.val_loss) and not row.val_metrics):
+        return "-"
+    told = measures(row.config) if row.config else measures_of(row.task)
+    if told.perplexity and not told.metrics:
+        return f"ppl {perplexity_words(row.val_loss)}"
+    return told.headline(row.val_loss, row.val_metrics) or "-"
+
+
 Words = Callable[[SessionRow, float], str]
 COLUMNS: tuple[tuple[str, bool, Words], ...] = (
     ("task", False, lambda row, now: row.task),
     ("model", False, lambda row, now: row.model),
     ("steps", True, lambda row, now: f"{row.step:,}"),
-    ("ppl", True, lambda row, now: perplexity_words(row.val_loss)),
+    ("validation", False, lambda row, now: validation_words(row)),
     ("saved", True, lambda row, now: date_words(row.updated, now)),
     ("size", True, lambda row, now: bytes_words(row.size) if row.size else "-"),
 )
 """Title, whether it stands at the right, and what stands in it."""
-GIVEN_UP = ("task", "size", "saved", "model", "ppl")
+GIVEN_UP = ("size", "saved", "task", "model", "validation")
 """What drops first where there is no room."""
+LONG_MODEL = 19
 LONG_NAME = 40
 """A longer name gives way to the columns."""
 
@@ -76,10 +88,13 @@ class SessionRows(Rows[Entry]):
             for title, right, words in COLUMNS
         ]
         name = min(max((cell_len(row.name) for row in rows), default=4), LONG_NAME)
-        for gone in GIVEN_UP:
+        for gone in ("", *GIVEN_UP):
+            if gone:
+                kept = [column for column in kept if column[0] != gone]
             if sum(column[1] + 2 for column in kept) + name + 5 <= self.size.width:
                 break
-            kept = [column for column in kept if column[0] != gone]
+            # A long network is cut before more columns are lost.
+            kept = [(t, min(w, LONG_MODEL) if t == "model" else w, right, words) for t, w, right, words in kept]
         self.columns = tuple(kept)
 
     def _name_room(self, width: int) -> int:
@@ -116,16 +131,26 @@ def facts(row: SessionRow, notes: str, is_open: bool) -> list[tuple[str, str]]:
     """What is known of a session, as label and text, the most wanted first."""
     if row.fault:
         return [("Fault", row.fault)]
-    loss = f"best {row.best_loss:.3f} nats" if math.isfinite(row.best_loss) else "not validated yet"
+    told = measures(row.config) if row.config else measures_of(row.task or "language")
+    best = f"best {_precise(told, row.best_loss)}" if math.isfinite(row.best_loss) else "not validated yet"
     busy = [("In use", f"by {row.busy}")] if row.busy and not is_open else []
+    measured = [metric_words(name, value) for name, value in row.val_metrics.items()]
+    known = [("Measured", ", ".join(measured) + " on the validation part")] if measured else []
     return [
         *busy,
         ("Network", f"{row.model}, {row.parameters:,} parameters" if row.parameters else row.model),
         ("Notes", notes or "none: e writes some"),
-        ("Text", row.source),
-        ("Trained", f"step {row.step:,} of {row.planned:,}, {row.tokens:,} symbols; {loss}"),
+        ("Data", ": ".join(part for part in (row.task, row.source) if part)),
+        ("Trained", f"step {row.step:,} of {row.planned:,}, {row.tokens:,} {told.counted}; {best}"),
+        *known,
+        *(("Beware", mark.sentence) for mark in marks(row.config)),
         ("Saved", time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row.updated)) if row.updated else "not yet"),
     ]
+
+
+def _precise(told: Measures, loss: float) -> str:
+    """The lowest loss to three places: sessions are told apart by it."""
+    return f"squared error {loss:.4g}" if told.squared else f"{loss:.3f} nats"
 
 
 def detail_lines(row: SessionRow, notes: str, is_open: bool, width: int, height: int) -> list[Line]:

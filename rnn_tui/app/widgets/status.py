@@ -9,19 +9,24 @@ from rich.cells import cell_len
 
 from rnn_tui.app.actions import PANES
 from rnn_tui.app.widgets.row import Line, Lines, Run, fit
+from rnn_tui.lab.measures import marks, measured, measures
 from rnn_tui.symbols import clean_line
-from rnn_tui.views import Phase, Status, Unit, in_unit, perplexity
+from rnn_tui.views import Phase, Status, Unit
+
+ROOMY = 60
+"""Columns from which badges are told in full."""
 
 
-def rate(per_second: float) -> str:
-    """Symbols a second in four signs: 950/s, 309k/s, 1.2M/s."""
+def rate(per_second: float, counted: str = "") -> str:
+    """So many a second in few signs: 950/s, 309k/s, 1.2M/s; with what is counted `309k words/s`."""
     if not math.isfinite(per_second) or per_second <= 0:
         return ""
+    what = f" {counted}/s" if counted else "/s"
     if per_second < 1000:
-        return f"{per_second:.0f}/s"
+        return f"{per_second:.0f}{what}"
     if per_second < 999_500:
-        return f"{per_second / 1000:.3g}k/s"
-    return f"{per_second / 1e6:.3g}M/s"
+        return f"{per_second / 1000:.3g}k{what}"
+    return f"{per_second / 1e6:.3g}M{what}"
 
 
 def duration(seconds: float) -> str:
@@ -37,12 +42,8 @@ def duration(seconds: float) -> str:
 
 
 def number(value: float) -> str:
-    """A loss or perplexity in about four signs."""
-    if math.isnan(value):
-        return ""
-    if math.isinf(value):
-        return ">1e304"
-    return f"{value:.2f}" if abs(value) < 100 else f"{value:.4g}"
+    """A loss in nats, a perplexity or a length in about four signs."""
+    return measured(value)
 
 
 def precision_name(precision: str) -> str:
@@ -71,6 +72,37 @@ def held_told(status: Status, width: int) -> str:
     return f"{len(status.held)} held"
 
 
+def numbers(status: Status, unit: Unit) -> list[str]:
+    """The newest loss, and what tells most of the newest validation: `val 1.74`, `ppl 5.70`, `accuracy 83.6 %`."""
+    told = measures(status.config)
+    validated = not math.isnan(status.val_loss)
+    name, loss = ("val", status.val_loss) if validated else ("train", status.train_loss)
+    if math.isnan(loss):
+        return []
+    if told.squared and not told.own_curves:
+        # The loss is all there is to tell.
+        return [f"{name} MSE {told.loss(loss)}"]
+    # Perplexity stands beside the loss, so the loss itself is in nats then.
+    shown = f"{name} {told.loss(loss, 'nats' if unit == 'perplexity' else unit)}"
+    if not validated and (told.metrics or not told.perplexity):
+        return [shown]
+    return [shown, told.headline(loss, status.val_metrics)]
+
+
+def _with_speed(parts: list[Run], status: Status, room: int) -> list[Run]:
+    """The parts with the pace or the speed before the device, named by what is counted where there is room for it."""
+    if status.phase is not Phase.TRAINING:
+        return parts
+    if status.pace > 0:
+        forms = [f"{status.pace:g} steps/s"]
+    else:
+        forms = [rate(status.tokens_per_second, measures(status.config).counted), rate(status.tokens_per_second)]
+    place = len(parts) - bool(parts and parts[-1][1] == "quiet")
+    left = room - sum(cell_len(text) + 2 for text, _ in parts)
+    speed = forms[0] if cell_len(forms[0]) <= left else forms[-1]
+    return [*parts[:place], *([(speed, "value")] if speed else []), *parts[place:]]
+
+
 class StatusLine(Lines):
     """Session, phase, step, loss, perplexity, speed, device. What does not fit drops from the right; badges never."""
 
@@ -89,6 +121,8 @@ class StatusLine(Lines):
         badges: list[Run] = []
         if status.fault:
             badges.append(("! " + fit(clean_line(status.fault), 24), "bad"))
+        roomy = self.size.width >= ROOMY
+        badges += [(mark.badge if roomy else mark.short, "warn") for mark in marks(status.config) if status.session]
         if status.held:
             badges.append((held_told(status, self.size.width), "warn"))
         if not status.exact:
@@ -104,13 +138,13 @@ class StatusLine(Lines):
             parts.append(("starting ...", "good"))
         else:
             parts.append((phase_words(status), tone))
-        parts.extend((text, "value") for text in self._numbers(status, unit) if text)
+        parts.extend((text, "value") for text in numbers(status, unit))
         device = f"{status.device} {precision_name(status.precision)}".strip() if status.session else ""
+        if device:
+            parts.append((device, "quiet"))
         room = max(self.size.width, 1) - 1 - sum(cell_len(text) + 2 for text, _ in badges)
         runs: list[Run] = [(" ", "")]
-        for text, style in [*parts, (device, "quiet")]:
-            if not text:
-                continue
+        for text, style in _with_speed(parts, status, room):
             if cell_len(text) > room:
                 if len(runs) < 4 and room > 4:
                     runs.append((fit(text, room), style))
@@ -120,16 +154,6 @@ class StatusLine(Lines):
         for text, style in badges:
             runs += [(text, style), ("  ", "")]
         return tuple(runs)
-
-    @staticmethod
-    def _numbers(status: Status, unit: Unit) -> Sequence[str]:
-        name, loss = ("val", status.val_loss) if not math.isnan(status.val_loss) else ("train", status.train_loss)
-        if math.isnan(loss):
-            return ()
-        shown = in_unit(loss, unit) if unit != "perplexity" else loss
-        speed = rate(status.tokens_per_second) if status.phase is Phase.TRAINING else ""
-        pace = f"{status.pace:g} steps/s" if status.pace > 0 and status.phase is Phase.TRAINING else ""
-        return (f"{name} {number(shown)}", f"ppl {number(perplexity(loss))}", pace or speed)
 
 
 class PaneNames(Lines):
