@@ -24,11 +24,11 @@ from torch import Tensor, nn
 
 from rnn_tui import session
 from rnn_tui.config import ConfigError, parse
-from rnn_tui.data.vocabulary import Vocabulary
+from rnn_tui.data.vocabulary import Vocabulary, Words
 from rnn_tui.inspection import equation as equations
 from rnn_tui.inspection import gradients as flows
 from rnn_tui.inspection import interventions
-from rnn_tui.inspection.corpus import text_of
+from rnn_tui.inspection.corpus import flat
 from rnn_tui.inspection.marks import marked
 from rnn_tui.inspection.replay import horizon, norms_of, replay
 from rnn_tui.inspection.spectrum import spectral_radius
@@ -37,7 +37,7 @@ from rnn_tui.inspection.trace import trace as trace_network
 from rnn_tui.inspection.units import rank
 from rnn_tui.model.network import Network, load_weights, weights
 from rnn_tui.session.foreign import open_state_dict, read_foreign
-from rnn_tui.symbols import REPLACEMENT, sign
+from rnn_tui.symbols import clean_line, sign
 from rnn_tui.views import Hold
 
 __all__ = ["Hold", "Opened", "equation", "gradients", "intervene", "opened", "trace", "units"]
@@ -63,6 +63,8 @@ class Opened:
     network: Network
     symbols: tuple[str, ...] | None = None
     inputs: int = 0
+    words: bool = False
+    """Whether its symbols are words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +105,12 @@ def opened(model: Model, *, best: bool = False, symbols: Sequence[str] | None = 
     values = {n.removeprefix(prefix): torch.from_numpy(a) for n, a in model.tensors.items() if n.startswith(prefix)}
     if not values:
         raise ValueError("there are no best weights yet; train it to its first validation, or leave best out")
+    task = model.config.data.task
+    if task != "language":
+        raise ValueError(f"a session of {task} can't be looked into here; use `rnn-lab trace` with --out FILE.npz")
     network = Network(model.config.model, len(model.symbols))
     load_weights(network, values)
-    return Opened(_still(network), model.symbols)
+    return Opened(_still(network), model.symbols, words=model.coding.symbol == "word")
 
 
 def _still(network: Network) -> Network:
@@ -178,11 +183,13 @@ def _reading(model: Opened, read: Read) -> _Reading:
 def _text(model: Opened, text: str) -> _Reading:
     if model.symbols is None:
         raise ValueError("no symbols are known, so it can't read a text; give arrays, or name symbols= in opened")
-    vocabulary = Vocabulary(model.symbols)
+    vocabulary = (Words if model.words else Vocabulary)(model.symbols)
     tokens, unknown = vocabulary.encode(text)
-    if unknown and REPLACEMENT not in vocabulary:
-        odd = next(symbol for symbol in text if symbol not in vocabulary and symbol != "\r")
-        raise ValueError(f"{sign(odd)!r} is not among its {len(model.symbols):,} symbols; give a text without it")
+    if unknown and vocabulary.unknown is None:
+        read = text.split() if model.words else text
+        odd = next((symbol for symbol in read if symbol not in vocabulary and symbol != "\r"), "?")
+        shown = clean_line(odd) if len(odd) > 1 else sign(odd)
+        raise ValueError(f"{shown!r} is not among its {len(model.symbols):,} symbols; give a text without it")
     if not len(tokens):
         raise ValueError("there is nothing to read: the text is empty")
     return _Reading(model.network, tokens, model.symbols, False)
@@ -302,7 +309,8 @@ def units(
     if grades is None:
         if found.symbols is None:
             raise ValueError("no symbols are known, so nothing matches; give grades=, (T) numbers")
-        held = marked(text_of(reading.tokens, reading.symbols), pattern=match, mark=mark)
+        whole = flat(reading.tokens, reading.symbols, words=found.words)
+        held = whole.by_symbol(marked(whole.text, pattern=match, mark=mark))
     else:
         held = np.ascontiguousarray(grades, np.float32)
         if held.shape != reading.tokens.shape:

@@ -9,7 +9,8 @@ import typer
 
 from rnn_tui.commands.arguments import Best, Json, SessionName, folder_of, frozen_network, read_session
 from rnn_tui.commands.errors import DONE, WrongArguments
-from rnn_tui.commands.output import Progress, print_json, say, table
+from rnn_tui.commands.output import Progress, print_json, table
+from rnn_tui.commands.typed import named, typed
 
 if TYPE_CHECKING:
     from rnn_tui.views import GradientFlow, LayerFlow
@@ -18,10 +19,14 @@ if TYPE_CHECKING:
 def gradients(
     ctx: typer.Context,
     name: SessionName,
-    text: Annotated[str, typer.Option("--text", metavar="T", help="What it reads; its last symbol is predicted.")],
+    text: Annotated[
+        str, typer.Option("--text", metavar="T", help="What it reads; of a text its last symbol is predicted.")
+    ],
     at: Annotated[
         int,
-        typer.Option("--at", metavar="N", min=-1, help="Timestep of the loss; default the last but one of the text."),
+        typer.Option(
+            "--at", metavar="N", min=-1, help="Timestep of the loss; default the last that asks for an answer."
+        ),
     ] = -1,
     truncate: Annotated[
         int,
@@ -33,43 +38,51 @@ def gradients(
     """How far back a loss reaches: |dL/dh_t| of every layer, at every timestep before it.
 
     L = -ln p(symbol after timestep N | the symbols up to it), in nats; without --at that of
-    the last symbol. A layer's horizon: how many timesteps back the norm stays at least 1e-6 of
-    that at the loss's own step. spectral_radius: of W_hh, for a plain RNN.
+    the last symbol. Of other tasks L is the cost of the right answer at N, or, where none is
+    known, of the likeliest; of a translation the text may be source, tab, target, and N counts
+    on from the source. A layer's horizon: how many timesteps back the norm stays at least 1e-6
+    of that at the loss's own step. spectral_radius: of W_hh, for a plain RNN.
     """
     found = read_session(folder_of(ctx), name)
-    from rnn_tui.data.vocabulary import Vocabulary
-    from rnn_tui.symbols import REPLACEMENT
+    from rnn_tui.tasks import task_of
 
-    vocabulary = Vocabulary(found.symbols)
-    tokens, unknown = vocabulary.encode(text)
-    if len(tokens) < 2:
+    task = task_of(found.config.data.task)
+    passage = typed(found, text, fewest=2 if task.streamed else 1)
+    total = len(passage.inputs)
+    if task.streamed and at > total - 2:
         raise WrongArguments(
-            f"a loss needs two symbols of the vocabulary, this text has {len(tokens)}; --text; give a longer one"
+            f"no symbol comes after timestep {at}; --at; choose one from 0 to {total - 2}, or leave --at out"
         )
-    if at > len(tokens) - 2:
-        raise WrongArguments(
-            f"no symbol comes after timestep {at}; --at; choose one from 0 to {len(tokens) - 2}, or leave --at out"
-        )
-    if unknown:
-        read = "read as U+FFFD" if REPLACEMENT in vocabulary else "left out"
-        say(f"not in the vocabulary, so {read}: {unknown:,} of the text's symbols")
     network = frozen_network(found, best, threads=1)
     from rnn_tui.inspection.gradients import flow
 
-    with Progress() as progress:
-        flowed = flow(
-            network, tokens, found.symbols, at=at, truncate=truncate, step=int(found.progress["step"]),
-            working=lambda share: progress.share(share, "following the gradient back"),
-        )  # fmt: skip
+    told: dict[str, Any] = {}
+    if not task.streamed:
+        told = {"targets": passage.targets, "answers": task.answers, "coding": found.coding}
+    try:
+        with Progress() as progress:
+            flowed = flow(
+                network, passage.inputs, found.coding.answers, at=at, truncate=truncate,
+                step=int(found.progress["step"]),
+                working=lambda share: progress.share(share, "following the gradient back"), **told,
+            )  # fmt: skip
+    except ValueError as error:
+        raise WrongArguments(f"{error}; --text, --at and --truncate") from None
     if as_json:
-        print_json(_values(flowed))
+        print_json(_values(flowed, task.streamed))
     else:
-        print(_readable(flowed, [found.symbols[token] for token in tokens]))
+        read = list(passage.symbols)
+        if flowed.border >= 0:
+            from rnn_tui.inspection.trace import decoder_inputs
+
+            read += [found.coding.answers[k] for k in decoder_inputs(network, passage.inputs, passage.targets)]
+        print(_readable(flowed, read))
     return DONE
 
 
-def _values(flowed: GradientFlow) -> dict[str, Any]:
-    return {
+def _values(flowed: GradientFlow, language: bool) -> dict[str, Any]:
+    more = {} if language else {"border": flowed.border, "likeliest": flowed.likeliest}
+    return more | {
         "loss": flowed.loss,
         "at": flowed.at,
         "target": flowed.target,
@@ -82,31 +95,47 @@ def _values(flowed: GradientFlow) -> dict[str, Any]:
                 "cell_norms": None if layer.cell_norms is None else layer.cell_norms.tolist(),
                 "horizon": layer.horizon,
                 "spectral_radius": layer.spectral_radius,
+                **_backward(layer),
             }
             for layer in flowed.layers
         ],
     }
 
 
+def _backward(layer: LayerFlow) -> dict[str, Any]:
+    """What is told of the backward direction, where there is one."""
+    if layer.backward is None:
+        return {}
+    cells = None if layer.backward_cell is None else layer.backward_cell.tolist()
+    return {
+        "backward_norms": layer.backward.tolist(), "backward_cell_norms": cells,
+        "backward_horizon": layer.backward_horizon,
+    }  # fmt: skip
+
+
 def _columns(k: int, layer: LayerFlow) -> dict[str, Any]:
     found = {f"layer{k} dL/dh": layer.norms}
-    return found if layer.cell_norms is None else {**found, f"layer{k} dL/dc": layer.cell_norms}
+    if layer.cell_norms is not None:
+        found[f"layer{k} dL/dc"] = layer.cell_norms
+    return found if layer.backward is None else {**found, f"layer{k} backward": layer.backward}
 
 
 def _readable(flowed: GradientFlow, text: Sequence[str]) -> str:
-    from rnn_tui.symbols import sign
-
     columns: dict[str, Any] = {}
     for k, layer in enumerate(flowed.layers):
         columns |= _columns(k, layer)
     rows = [
-        (str(t), sign(text[t]), *(f"{float(values[t]):.1e}" if values[t] else "0" for values in columns.values()))
-        for t in range(flowed.at + 1)
+        (str(t), named(text[t]), *(f"{float(values[t]):.1e}" if values[t] else "0" for values in columns.values()))
+        for t in range(len(flowed.layers[0].norms))
     ]
     lines = [
         table(("t", "symbol", *columns), rows, right=(0, *range(2, 2 + len(columns)))),
-        f"loss {flowed.loss:.4f} nats: {sign(flowed.target)} after timestep {flowed.at}",
+        f"loss {flowed.loss:.4f}{'' if flowed.real else ' nats'}: {named(flowed.target)} after timestep {flowed.at}",
     ]
+    if flowed.likeliest:
+        lines.append("no right answer is known: this is the likeliest")
+    if flowed.border >= 0:
+        lines.append(f"the decoder begins at timestep {flowed.border}")
     if flowed.cut:
         lines.append(f"truncated to {flowed.truncated} timesteps: exactly 0 before timestep {flowed.cut}")
     for k, layer in enumerate(flowed.layers):

@@ -9,10 +9,13 @@ import typer
 
 from rnn_tui.commands.arguments import Best, Json, SessionName, folder_of, frozen_network, read_session
 from rnn_tui.commands.errors import DONE, Failed, WrongArguments
-from rnn_tui.commands.output import number, print_json, say, table
+from rnn_tui.commands.output import number, print_json, table
+from rnn_tui.commands.typed import named, typed
 
 if TYPE_CHECKING:
+    from rnn_tui.data.coding import Coding
     from rnn_tui.inspection.interventions import Intervention
+    from rnn_tui.tasks import Task
     from rnn_tui.views import Hold
 
 SHOWN = 5
@@ -52,45 +55,58 @@ def intervene(
         raise WrongArguments("there is nothing to read; --text; give at least one symbol")
     holds = tuple(read_hold(spec) for spec in hold)
     found = read_session(folder_of(ctx), name)
-    from rnn_tui.data.vocabulary import Vocabulary
     from rnn_tui.model.holding import check
+    from rnn_tui.tasks import task_of
 
-    vocabulary = Vocabulary(found.symbols)
-    tokens, unknown = vocabulary.encode(text)
-    if not len(tokens):
-        raise WrongArguments("none of its symbols is in the vocabulary; --text; give another text")
-    if at is not None and at >= len(tokens):
+    task, coding = task_of(found.config.data.task), found.coding
+    passage = typed(found, text)
+    tokens = passage.inputs
+    if at is not None and at >= len(tokens) and task.answers != "decoder":
         raise WrongArguments(f"there is no timestep {at}; --at; the text has {len(tokens):,}, counted from 0")
     for spec, one in zip(hold, holds, strict=True):
         try:
             check(found.config.model, (one,))
         except ValueError as error:
             raise WrongArguments(f"{error}; --hold {spec[:60]}") from None
-    if unknown:
-        say(f"not in the vocabulary: {unknown:,} of the text's symbols")
     network = frozen_network(found, best, threads=1)
     from rnn_tui.inspection.interventions import intervene as hold_and_read
     from rnn_tui.inspection.trace import Traced, state_at
 
-    seen = hold_and_read(network, tokens, holds, at=-1 if at is None else at)
+    told: dict[str, Any] = {} if task.streamed else {"targets": passage.targets, "answers": task.answers}
+    try:
+        seen = hold_and_read(network, tokens, holds, at=-1 if at is None else at, **told)
+    except ValueError as error:
+        raise WrongArguments(f"{error}; --at") from None
 
     def written(traced: Traced, holds: tuple[Hold, ...]) -> str:
+        if not task.writes:
+            return ""
+        from rnn_tui.data.vocabulary import vocabulary_of
         from rnn_tui.generation import Writer
 
+        stop: int | None = None
+        never: list[int] = []
+        if not task.streamed:
+            from rnn_tui.data.coding import END
+            from rnn_tui.tasks.composing import unwritten
+
+            stop, never = coding.inputs.index(END), unwritten(coding)
         writer = Writer(
             network, None, state=state_at(traced, network, seen.at), holds=holds, first=seen.at + 1, seed=seed,
-            candidates=1,
+            candidates=1, stop=stop, never=never,
         )  # fmt: skip
-        return "".join(found.symbols[drawn.token] for drawn in itertools.islice(writer, length))
+        drawn = [one.token for one in itertools.islice(writer, length)]
+        before, decode = [int(tokens[seen.at])], vocabulary_of(coding).decode
+        return decode([*before, *(k for k in drawn if k != stop)])[len(decode(before)) :]
 
     try:
         texts = written(seen.before, ()), written(seen.after, holds)
     except ValueError as error:
         raise Failed(str(error)) from None
     if as_json:
-        print_json(_values(seen, found.symbols, texts))
+        print_json(_values(seen, coding, task.real, texts))
     else:
-        print(_readable(seen, found.symbols, texts))
+        print(_readable(seen, coding, task, texts))
     return DONE
 
 
@@ -133,13 +149,19 @@ def _count(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else None
 
 
-def _likeliest(p: Any, symbols: tuple[str, ...]) -> list[tuple[str, float]]:
-    return [(symbols[k], float(p[k])) for k in (-p).argsort(kind="stable")[:SHOWN]]
+def _likeliest(p: Any, coding: Coding, real: bool) -> list[tuple[str, float]]:
+    """The likeliest answers and their probabilities; of numbers their names and values in the data's own units."""
+    if real:
+        from rnn_tui.inspection.trace_view import own_units
+
+        own = own_units(p[None], coding)[0]
+        return [(name, float(value)) for name, value in zip(coding.answers[:SHOWN], own, strict=False)]
+    return [(coding.answers[k], float(p[k])) for k in (-p).argsort(kind="stable")[:SHOWN]]
 
 
-def _values(seen: Intervention, symbols: tuple[str, ...], texts: tuple[str, str]) -> dict[str, Any]:
+def _values(seen: Intervention, coding: Coding, real: bool, texts: tuple[str, str]) -> dict[str, Any]:
     before, after = (
-        [{"symbol": symbol, "p": p} for symbol, p in _likeliest(each, symbols)]
+        [{"symbol": symbol, "value" if real else "p": p} for symbol, p in _likeliest(each, coding, real)]
         for each in (seen.p_before, seen.p_after)
     )
     return {
@@ -152,18 +174,22 @@ def _values(seen: Intervention, symbols: tuple[str, ...], texts: tuple[str, str]
     }  # fmt: skip
 
 
-def _readable(seen: Intervention, symbols: tuple[str, ...], texts: tuple[str, str]) -> str:
-    from rnn_tui.symbols import clean, sign
+def _readable(seen: Intervention, coding: Coding, task: Task, texts: tuple[str, str]) -> str:
+    from rnn_tui.symbols import clean
 
-    both = zip(_likeliest(seen.p_before, symbols), _likeliest(seen.p_after, symbols), strict=True)
-    rows = [(sign(a), f"{p:.1%}", sign(b), f"{q:.1%}") for (a, p), (b, q) in both]
+    real = task.real
+    both = zip(*(_likeliest(p, coding, real) for p in (seen.p_before, seen.p_after)), strict=True)
+    form = ".5g" if real else ".1%"
+    rows = [(named(a), format(p, form), named(b), format(q, form)) for (a, p), (b, q) in both]
+    what = "next symbol" if task.streamed else "answer"
+    apart = "" if real else f", {number(seen.kl, '.4f')} nats apart"
     lines = [
         *(f"held  {hold}" for hold in seen.holds),
         f"loss  {number(seen.loss_before, '.4f')} without, {number(seen.loss_after, '.4f')} with: "
-        f"{number(seen.change, '+.4f')} nats per symbol",
-        f"next symbol after t {seen.at}, {number(seen.kl, '.4f')} nats apart:",
+        f"{number(seen.change, '+.4f')}{' squared error' if real else ' nats per symbol'}",
+        f"{what} after t {seen.at}{apart}:",
         "",
-        table(("without", "p", "with", "p"), rows, right=(1, 3)),
+        table(("without", "value" if real else "p", "with", "value" if real else "p"), rows, right=(1, 3)),
     ]
     for title, text in zip(("without", "with"), texts, strict=True):
         if text:

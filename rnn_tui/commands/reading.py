@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +14,7 @@ from rnn_tui.commands.arguments import Best, Json, SessionName, folder_of, froze
 from rnn_tui.commands.errors import DONE, Failed, WrongArguments, arguments
 from rnn_tui.commands.output import Progress, number, print_json, say, table
 from rnn_tui.commands.typed import about_unknown, typed
+from rnn_tui.commands.written import Text
 from rnn_tui.config import GENERATED
 
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 PARTS = ("train", "validation", "test")
 PIECE = 1 << 20
-FLUSH_EVERY = 0.05
 
 
 def evaluate(
@@ -292,7 +290,7 @@ def generate(
         raise WrongArguments(str(error)) from None
     if unknown:
         say(about_unknown(found, unknown, "prompt"))
-    out = _Text()
+    out = Text()
     out.write(prompt)
     decode = vocabulary_of(coding).decode
     before = [int(tokens[-1])] if task.streamed and len(tokens) else []
@@ -313,31 +311,6 @@ def generate(
     out.write("\n")
     out.flush()
     return DONE
-
-
-class _Text:
-    """Text as it is written: on a terminal cleaned and at once, elsewhere as it is."""
-
-    def __init__(self) -> None:
-        self._screen = sys.stdout.isatty()
-        self._flushed = 0.0
-
-    def write(self, text: str) -> None:
-        if self._screen:
-            from rnn_tui.symbols import clean
-
-            sys.stdout.write(clean(text))
-        else:
-            sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
-        now = time.monotonic()
-        if now - self._flushed >= FLUSH_EVERY:
-            self.flush()
-            self._flushed = now
-
-    def flush(self) -> None:
-        sys.stdout.flush()
-        if not self._screen:
-            sys.stdout.buffer.flush()
 
 
 def trace(

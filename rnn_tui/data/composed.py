@@ -78,6 +78,7 @@ def read_composed(data: DataConfig, watch: Watch) -> Dataset:
         preview=in_columns(rows),
         sha256=main.lines.sha256,
         task="composing",
+        labels=labels_of(coding),
         unit="names",
         longest=int(lengths.max()),
         typical=int(np.median(examples["train"].lengths)),

@@ -8,18 +8,22 @@ written, and `Equation.error` says how far it is from what the network computed.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from rnn_tui.inspection.crossing import joined, moved, parted
+from rnn_tui.inspection.pieces import within
+from rnn_tui.inspection.statements import Statement, statements
 from rnn_tui.inspection.trace import Traced
 from rnn_tui.model.cells import Cell
 from rnn_tui.model.holding import held_steps
 from rnn_tui.model.network import Network, State
-from rnn_tui.symbols import sign
+from rnn_tui.model.stack import Stack
+from rnn_tui.model.translation import EncoderDecoder
+from rnn_tui.symbols import clean_line, sign
 from rnn_tui.views import Contributions, Equation, Hold, Line, frozen
 
 CONTRIBUTIONS = 5
@@ -31,57 +35,14 @@ PIECE = 1 << 18
 Numbers = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """One equation taken apart: `terms` are products, each a tuple of factors as they are written."""
-
-    name: str
-    text: str
-    activation: str
-    terms: tuple[tuple[str, ...], ...]
-
-
-def statements(cell: Cell) -> tuple[Statement, ...]:
-    """The cell's equations in their order, for one unit at t: `x` for x_t, `h_{t-1}` for the state before.
-
-    A product with a sum is spread over its parts: each adds a term of its own.
-    """
-    return tuple(_statement(text.replace("_t", "")) for text in cell.equations)
-
-
-def _statement(text: str) -> Statement:
-    name, _, right = text.partition(" = ")
-    activation = ""
-    if len(_split(right, " * ")) == len(_split(right, " + ")) == 1:
-        for spelled, function in (("sigmoid(", "sigmoid"), ("tanh(", "tanh"), ("max(0, ", "relu")):
-            if right.startswith(spelled):
-                activation, right = function, right[len(spelled) : -1]
-    terms: list[tuple[str, ...]] = []
-    for term in _split(right, " + "):
-        *front, last = _split(term, " * ")
-        parts = _split(last[1:-1], " + ") if last.startswith("(") else []
-        terms += [(*front, part) for part in parts] if len(parts) > 1 else [(*front, last)]
-    return Statement(name, text, activation, tuple(terms))
-
-
-def _split(text: str, mark: str) -> list[str]:
-    """The text between the marks that stand in no parentheses."""
-    parts, depth, start = [], 0, 0
-    for at, letter in enumerate(text):
-        depth += (letter == "(") - (letter == ")")
-        if depth == 0 and text.startswith(mark, at):
-            parts.append(text[start:at])
-            start = at + len(mark)
-    return [*parts, text[start:]]
-
-
 def explain(
-    network: Network,
+    network: Network | EncoderDecoder,
     traced: Traced,
     layer: int,
     unit: int,
     *,
     vocabulary: Sequence[str],
+    answers: Sequence[str] = (),
     number: int = 0,
     state: State | None = None,
     holds: Sequence[Hold] = (),
@@ -89,11 +50,14 @@ def explain(
 ) -> Equation:
     """Every term of the equations of `unit` of `layer` for all T timesteps of a reading.
 
-    `state` and `holds` are those that it was read with; `number` is handed on. `working` is
-    called with the share that is done. Raises ValueError if there is no such layer or unit.
+    `vocabulary` are the symbols or the columns that are read; `state` and `holds` are those that
+    it was read with; `number` is handed on. Of a bidirectional network these are the forward
+    direction's. Of an encoder and a decoder the source's timesteps have the encoder's weights,
+    the others the decoder's, which reads symbols of `answers`. `working` is called with the
+    share that is done. Raises ValueError if there is no such layer or unit.
     """
     pieces = explaining(
-        network, traced, layer, unit, vocabulary=vocabulary, number=number, state=state, holds=holds
+        network, traced, layer, unit, vocabulary=vocabulary, answers=answers, number=number, state=state, holds=holds
     )  # fmt: skip
     while True:
         try:
@@ -106,22 +70,44 @@ def explain(
 
 
 def explaining(
-    network: Network,
+    network: Network | EncoderDecoder,
     traced: Traced,
     layer: int,
     unit: int,
     *,
     vocabulary: Sequence[str],
+    answers: Sequence[str] = (),
     number: int = 0,
     state: State | None = None,
     holds: Sequence[Hold] = (),
 ) -> Generator[float, None, Equation]:
     """`explain` in pieces of a few milliseconds: yields the share that is done, returns the equation."""
-    model, cell = network.model, network.cell
+    model = network.model
     if not 0 <= layer < model.layers:
         raise ValueError(f"there is no layer {layer}: the network has {model.layers}, counted from 0")
     if not 0 <= unit < model.hidden_size:
         raise ValueError(f"there is no unit {unit}: layer {layer} has {model.hidden_size}, counted from 0")
+    if not isinstance(network, EncoderDecoder):
+        return (yield from _explaining(network, traced, layer, unit, vocabulary, number, state, holds))
+    left, right = parted(traced)
+    first = yield from within(
+        _explaining(network.encoder, left, layer, unit, vocabulary, number, state, holds), 0.0, 0.5
+    )  # fmt: skip
+    crossing = [
+        tuple(torch.tensor(rows[name][-1:]) for name in network.cell.states) for rows in left.layers
+    ]  # fmt: skip
+    later = tuple(moved(hold, traced.border) for hold in holds if hold.last < 0 or hold.last >= traced.border)
+    second = yield from within(
+        _explaining(network.decoder, right, layer, unit, answers, number, crossing, later), 0.5, 0.5
+    )  # fmt: skip
+    return joined(first, second)
+
+
+def _explaining(
+    network: Stack, traced: Traced, layer: int, unit: int, vocabulary: Sequence[str], number: int,
+    state: State | None, holds: Sequence[Hold],
+) -> Generator[float, None, Equation]:  # fmt: skip
+    cell = network.cell
     rows = _Rows(network, traced, layer, unit, state, vocabulary)
     parts = statements(cell)
     # One walk for the sums, one for what is in them, gate by gate.
@@ -242,11 +228,28 @@ def _shown(values: NDArray[Any]) -> NDArray[np.float32]:
     return frozen(np.array(values, np.float32))
 
 
+def _inputs(
+    stack: Stack, traced: Traced, layer: int, vocabulary: Sequence[str]
+) -> tuple[NDArray[Any] | None, list[str]]:
+    """What the layer reads where that is numbers, (T, in), and the names of what it can read."""
+    if layer:
+        below, hidden = traced.layers[layer - 1], stack.model.hidden_size
+        names = [f"layer {layer - 1} h {k}" for k in range(hidden)]
+        if not stack.model.bidirectional:
+            return below["h"], names
+        both = np.concatenate((below["h"], below["backward.h"]), axis=1)
+        return both, [*names, *(f"layer {layer - 1} backward h {k}" for k in range(hidden))]
+    if stack.sizes.numeric:
+        return traced.tokens, [clean_line(column) for column in vocabulary]
+    form = "'{}'" if stack.embedding is None else "symbol '{}'"
+    return None, [form.format(sign(one) if len(one) == 1 else clean_line(one)) for one in vocabulary]
+
+
 class _Rows:
     """The rows of one unit's weights, and their sums with what the layer reads and carries."""
 
     def __init__(
-        self, network: Network, traced: Traced, layer: int, unit: int, state: State | None, vocabulary: Sequence[str]
+        self, network: Stack, traced: Traced, layer: int, unit: int, state: State | None, vocabulary: Sequence[str]
     ) -> None:
         self.layer, self.unit, self.steps = layer, unit, len(traced.tokens)
         weights, cell, hidden = network.layer_weights(layer), network.cell, network.model.hidden_size
@@ -256,18 +259,13 @@ class _Rows:
         self.b_hh = np.zeros(0) if weights.b_hh is None else _array(weights.b_hh[own]).astype(np.float64)
         self._tokens = traced.tokens
         self._embedding = None if network.embedding is None else _array(network.embedding.weight)
-        self._below = traced.layers[layer - 1]["h"] if layer else None
+        self._below, read = _inputs(network, traced, layer, vocabulary)
         self._own = traced.layers[layer]
         initial = (network.initial(1) if state is None else state)[layer]
         self._initial = {name: _array(part)[0] for name, part in zip(cell.states, initial, strict=True)}
         self.drive = np.zeros((cell.rows, self.steps))
         self.past = np.zeros((cell.rows, self.steps))
         kept = [] if self.W_hh is None else [f"h {k}" for k in range(hidden)]
-        if layer:
-            read = [f"layer {layer - 1} h {k}" for k in range(hidden)]
-        else:
-            form = "'{}'" if self._embedding is None else "symbol '{}'"
-            read = [form.format(sign(symbol)) for symbol in vocabulary]
         self.sources = (*read, *kept)
         self._read = len(read)
 
@@ -283,7 +281,7 @@ class _Rows:
         return np.concatenate((self._initial["h"][None], self._own["h"][: last - 1]))
 
     def _spans(self) -> list[tuple[int, int]]:
-        width = max(1, PIECE // max(self.W_ih.shape[1] if self.layer else 1, self._own["h"].shape[1]))
+        width = max(1, PIECE // max(1 if self._below is None else self.W_ih.shape[1], self._own["h"].shape[1]))
         return [(first, min(first + width, self.steps)) for first in range(0, self.steps, width)]
 
     def sum_up(self) -> Generator[float, None, None]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_tui.inspection.corpus import Work, finish, read_states
-from rnn_tui.model.network import Network
+from rnn_tui.model.stack import Stack
 from rnn_tui.views import GateShares, GateStatistics, frozen
 
 LEFT, RIGHT = 0.1, 0.9
@@ -20,21 +20,24 @@ CANDIDATES = frozenset("gn")
 
 
 def count(
-    network: Network,
+    network: Stack,
     ids: NDArray[Any],
     *,
     source: str = "",
     step: int = 0,
+    starts: NDArray[np.int64] | None = None,
     working: Callable[[float, str], None] | None = None,
 ) -> GateStatistics:
-    """Saturation of every gate and h while ids (N) are read from h_0 as one stream.
+    """Saturation of every gate and h while ids (N) are read from h_0 as one stream, or with `starts` each sequence.
 
     Raises ValueError where there is nothing to read, StateError where a state is not finite.
     """
-    return finish(counting(network, ids, source=source, step=step), working)
+    return finish(counting(network, ids, source=source, step=step, starts=starts), working)
 
 
-def counting(network: Network, ids: NDArray[Any], *, source: str = "", step: int = 0) -> Work[GateStatistics]:
+def counting(
+    network: Stack, ids: NDArray[Any], *, source: str = "", step: int = 0, starts: NDArray[np.int64] | None = None
+) -> Work[GateStatistics]:
     """`count` as a work in pieces."""
     if not len(ids):
         raise ValueError("there is nothing to read: the text is empty")
@@ -45,7 +48,7 @@ def counting(network: Network, ids: NDArray[Any], *, source: str = "", step: int
     low, high = ({k: np.full(hidden, edge, np.float32) for k in layers} for edge in (np.inf, -np.inf))
     doing = f"counting gates over {len(ids):,} symbols"
     yield 0.0, doing
-    for piece in read_states(network, ids, wanted):
+    for piece in read_states(network, ids, wanted, starts):
         for (k, name), values in piece.values.items():
             if name == "h":
                 right[k, name] += (np.abs(values) > RIGHT).sum(axis=0)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from rnn_tui.inspection.corpus import Work, finish, read_states
 from rnn_tui.inspection.marks import MarkError
-from rnn_tui.model.network import Network
+from rnn_tui.model.stack import Stack
 from rnn_tui.views import Array, UnitMatch
 
 HELD = 200 << 20
@@ -102,19 +102,25 @@ def _signed(share: float) -> tuple[float, int]:
 
 
 def rank(
-    network: Network, ids: NDArray[Any], grades: Array, working: Callable[[float, str], None] | None = None
+    network: Stack,
+    ids: NDArray[Any],
+    grades: Array,
+    working: Callable[[float, str], None] | None = None,
+    starts: NDArray[np.int64] | None = None,
 ) -> tuple[UnitMatch, ...]:
     """All units of all layers and states by their AUC for a mark's grades, best first.
 
-    `ids` (N) are read from h_0 as one stream, and the state after symbol t is held against
-    grades[t]. At most about 200 MB of states are held. Of equals the lower layer, h before c,
+    `ids` (N) are read from h_0 as one stream, or with `starts` each sequence, and the state after
+    symbol t is held against grades[t]. At most about 200 MB of states are held. Of equals the lower layer, h before c,
     and the lower unit come first. Raises MarkError where all grades are equal, StateError where
     a state is not finite.
     """
-    return finish(ranking(network, ids, grades), working)
+    return finish(ranking(network, ids, grades, starts=starts), working)
 
 
-def ranking(network: Network, ids: NDArray[Any], grades: Array, held: int = HELD) -> Work[tuple[UnitMatch, ...]]:
+def ranking(
+    network: Stack, ids: NDArray[Any], grades: Array, held: int = HELD, starts: NDArray[np.int64] | None = None
+) -> Work[tuple[UnitMatch, ...]]:
     """`rank` as a work in pieces, with `held` bytes of states at once."""
     marks, hidden = levels(grades), network.model.hidden_size
     names = [(k, state) for k in range(len(network.layers)) for state in network.cell.states]
@@ -131,7 +137,7 @@ def ranking(network: Network, ids: NDArray[Any], grades: Array, held: int = HELD
         base, part = reading / readings, 1 / readings
         doing = f"reading {len(ids):,} symbols" + (f", {reading + 1} of {readings} times" if readings > 1 else "")
         yield base, doing
-        for piece in read_states(network, ids, wanted):
+        for piece in read_states(network, ids, wanted, starts):
             row = 0
             for key, units in wanted.items():
                 block = piece.values[key][:, units[0] : units[-1] + 1]

@@ -20,6 +20,12 @@ class TaskWords:
     """`many to one`, `encoder and decoder` ...: how much is read for how much that is answered."""
     real: bool
     """Whether an answer is numbers, and the loss a squared error."""
+    writes: bool
+    """Whether what it answers is what it reads next."""
+    streamed: bool
+    """Whether its data are one long stream without borders, and no examples."""
+    last: bool
+    """Whether a sequence is answered once, after its last timestep."""
 
 
 @functools.cache
@@ -27,4 +33,7 @@ def words_of(task: str) -> TaskWords:
     """The words of one of `config.TASKS`."""
     found = task_of(task)
     said, _, shape = found.title.rpartition(" (")
-    return TaskWords(found.title, said.partition(": ")[2], shape.removesuffix(")"), found.real)
+    return TaskWords(
+        found.title, said.partition(": ")[2], shape.removesuffix(")"), found.real, found.writes, found.streamed,
+        found.answers == "last",
+    )  # fmt: skip

@@ -10,6 +10,7 @@ from rnn_tui.views.answers import Added, Answer, Breakdown, Classified, Forecast
 from rnn_tui.views.equation import Contributions, Equation, Line
 from rnn_tui.views.gradients import Compared, Comparison, Flight, FlightRow, GradientFlow, LayerFlow
 from rnn_tui.views.numbers import LARGEST_EXPONENT, LN2, UNITS, Array, Unit, frozen, in_unit, perplexity
+from rnn_tui.views.padding import Mask, Masks, PaddingView
 from rnn_tui.views.reading import Hold, Trace, Writing
 from rnn_tui.views.recording import Recording
 from rnn_tui.views.run import (
@@ -57,7 +58,10 @@ __all__ = [
     "LayerFlow",
     "Line",
     "Marked",
+    "Mask",
+    "Masks",
     "NetworkView",
+    "PaddingView",
     "Part",
     "Phase",
     "Recording",

@@ -13,7 +13,12 @@ Array64 = typing.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class LayerFlow:
-    """One layer's share of a gradient's way back. T is the timesteps up to the loss's own, it included."""
+    """One layer's share of a gradient's way back. T is the timesteps up to the loss's own, it included.
+
+    Of a bidirectional network T is all timesteps: what comes later reaches the loss through the
+    backward direction. Of an encoder and a decoder the source's timesteps come first; what is told
+    of weights is then of the encoder's before `GradientFlow.border` and of the decoder's after it.
+    """
 
     norms: Array64
     """(T) float64: |dL/dh_t|; exactly 0 beyond a truncation, inf where it overflowed."""
@@ -35,20 +40,29 @@ class LayerFlow:
     within this layer; None as above."""
     linear: Array64 | None
     """(T): spectral_radius ** (T - 1 - t), what the eigenvalue alone would say; None as above."""
+    backward: Array64 | None = None
+    """(T): |dL/dh_t| of the backward direction, which has gone from the end to t; None where there is none."""
+    backward_cell: Array64 | None = None
+    """(T): |dL/dc_t| of the same."""
+    backward_horizon: int = 0
+    """How many timesteps on, as `horizon` counts them back."""
 
 
 @dataclass(frozen=True, slots=True)
 class GradientFlow:
-    """dL/dh_t and dL/dc_t for every earlier timestep and layer; L = -ln p(the symbol after `at`)."""
+    """dL/dh_t and dL/dc_t for every earlier timestep and layer; L is the cost of the answer at `at`.
+
+    In language that is -ln p(the symbol after `at`).
+    """
 
     number: int
     """Of the Trace; 0 for a text without one."""
     at: int
     """Timestep at whose output the loss stands."""
     target: str
-    """The symbol whose cost L is."""
+    """The symbol or answer whose cost L is; numbers in the data's own units."""
     loss: float
-    """Nats."""
+    """Nats; where answers are numbers, their mean squared error in the network's units."""
     layers: tuple[LayerFlow, ...]
     truncated: int
     """How many timesteps the gradient may go back, the loss's own included; 0: all."""
@@ -59,6 +73,12 @@ class GradientFlow:
     cell: str
     overflow: bool
     """Whether a number on the way was not finite."""
+    border: int = -1
+    """The decoder's first timestep, where the gradient goes over into the encoder; -1: there is no decoder."""
+    likeliest: bool = False
+    """Whether no right answer is known, and L is the cost of the likeliest."""
+    real: bool = False
+    """Whether answers are numbers and L is a squared error."""
 
 
 @dataclass(frozen=True, slots=True)

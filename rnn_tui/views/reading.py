@@ -41,15 +41,21 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """What the network computed while it read a text, one timestep after another.
+    """What the network computed while it read a sequence, one timestep after another.
 
     `layers[k]` maps a name to a (T, H) array: `h`, for an LSTM also `c, i, f, g, o`, for
-    a GRU `r, z, n`. After reading symbol t, `top_id[t]` are the likeliest next symbols
-    and `top_p[t]` their probabilities.
+    a GRU `r, z, n`; of a bidirectional network also `backward.h` and so on, at the same t.
+    After reading symbol t, `top_id[t]` are the likeliest answers (in language: next symbols)
+    and `top_p[t]` their probabilities, NaN where nothing is answered or it is not known;
+    (T, 0) where answers are numbers.
+
+    An encoder and a decoder stand on one axis: the source, then from `border` on what the
+    decoder read, <start> first.
     """
 
     symbols: tuple[str, ...]
     tokens: NDArray[np.int64]
+    """(T): numbers of the symbols; -1 throughout where numbers are read."""
     layers: tuple[Mapping[str, Array], ...]
     gates: tuple[str, ...]
     """Names of the gates in the order of the equations; empty for a plain RNN."""
@@ -57,9 +63,10 @@ class Trace:
     top_p: Array
     vocabulary: tuple[str, ...]
     bits: Array
-    """(T): -log2 p(x_t | x_0 .. x_{t-1}); NaN at t = 0, which nothing predicted."""
+    """(T): -log2 p(x_t | x_0 .. x_{t-1}); NaN at t = 0, which nothing predicted. Of any other task than
+    language: the cost of the right answer at t, NaN where nothing is asked, none is known, or answers are numbers."""
     next_bits: Array
-    """(T): cost of the symbol that really came after t; NaN at the last."""
+    """(T): cost of the symbol that really came after t; NaN at the last. Of any other task: as `bits`."""
     unknown: int
     """Symbols of the text that the vocabulary lacks; they were read as U+FFFD or left out."""
     step: int
@@ -79,6 +86,23 @@ class Trace:
     """What was held while it was read."""
     without: Trace | None = None
     """The same text and weights with nothing held; None where nothing was."""
+    answers: tuple[str, ...] = ()
+    """What `top_id` counts in, or the names of the numbers that an answer is; empty: `vocabulary`."""
+    right: tuple[str, ...] = ()
+    """(T): the right answer at each timestep, empty where none is asked or known; () in language."""
+    values: Array | None = None
+    """(T, F): the numbers that were read, as layer 0 reads them; None where symbols were."""
+    task: str = "language"
+    border: int = -1
+    """The decoder's first timestep; -1: there is no decoder."""
+    attention: Array | None = None
+    """(U, border): weight of source symbol t while the decoder answered at timestep border + u; None without."""
+    backward: bool = False
+    """Whether there is a backward direction in `layers`."""
+    predictions: Array | None = None
+    """(T, K): what is answered where answers are numbers, in the data's own units; else None."""
+    squared: Array | None = None
+    """(T): the mean squared error where answers are numbers, in the network's units; NaN where nothing is asked."""
 
     @property
     def steps(self) -> int:
@@ -86,8 +110,8 @@ class Trace:
 
     @property
     def loss(self) -> float:
-        """Mean cost of the symbols that were predicted, nats."""
-        known = self.bits[1:]
+        """Mean cost of the answers that were asked for (in language, of all symbols but the first), nats."""
+        known = self.bits[1:] if self.task == "language" else self.bits[~np.isnan(self.bits)]
         return float(known.mean()) * LN2 if len(known) else math.nan
 
 
@@ -109,3 +133,8 @@ class Writing:
     dropped: int = 0
     """Symbols of the prompt that the vocabulary lacks."""
     seconds: float = 0.0
+    symbols: tuple[str, ...] = ()
+    """What was written, one piece for each symbol that was drawn (a word with the space before it); `text` is all of
+    them joined."""
+    ended: bool = False
+    """Whether it came to its own end (`<eos>`) before `length` symbols."""

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from rnn_tui.inspection.equation import explain, statements
+from rnn_tui.inspection.equation import explain
+from rnn_tui.inspection.statements import statements
 from rnn_tui.inspection.trace import trace
 from rnn_tui.model.cells import CELLS, RELU_RNN
 from rnn_tui.model.network import Network

@@ -347,7 +347,7 @@ def test_the_network_is_left_as_it_was() -> None:
 def test_memory_is_told() -> None:
     network = build(cell="lstm", hidden_size=100, layers=2)
     short, long = bytes_needed(network, 100), bytes_needed(network, 2100)
-    assert long - short == 2000 * 2 * 100 * 4 * 8
+    assert long - short == 2000 * (2 * 100 * 4 + 2 * 100) * 8
     assert bytes_needed(network, 10_000, truncate=50) < bytes_needed(network, 10_000)
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from rnn_tui.inspection.gradients import flow
-from rnn_tui.inspection.replay import finish
+from rnn_tui.inspection.pieces import finish
 from rnn_tui.inspection.spectrum import (
     jacobian_steps,
     linear_story,

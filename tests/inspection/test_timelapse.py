@@ -173,11 +173,11 @@ def test_training_does_not_notice(small: Config, monkeypatch: pytest.MonkeyPatch
 
 def test_without_a_validation_part_the_training_part_is_read(small: Config) -> None:
     run = make_run(put(small, "data.split", "100/0/0"))
-    assert run.timelapse is not None and run.corpus is not None
-    assert run.timelapse.tokens.tolist() == run.corpus.train[:PROBE].tolist()
+    assert run.timelapse is not None and run.data is not None
+    assert run.timelapse.tokens.tolist() == run.data.train[:PROBE].tolist()
     run = make_run(small)
-    assert run.timelapse is not None and run.corpus is not None
-    assert run.timelapse.tokens.tolist() == run.corpus.validation[:PROBE].tolist()
+    assert run.timelapse is not None and run.data is not None
+    assert run.timelapse.tokens.tolist() == run.data.validation[:PROBE].tolist()
 
 
 def recorded(path: Path) -> dict[str, Any]:

@@ -20,7 +20,8 @@ def explain(question: Explain, asked: Asked, sources: Sources) -> Answer:
         held.traced,
         question.layer,
         question.unit,
-        vocabulary=held.frozen.vocabulary.symbols,
+        vocabulary=held.frozen.coding.inputs,
+        answers=held.frozen.coding.answers,
         number=question.number,
         holds=held.holds,
     )

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rnn_tui.lab.answers.desk import MOST_BYTES, Frozen, Held, Sources, settle_thread
+from rnn_tui.lab.answers.tasks import passage_of
 from rnn_tui.lab.asking import Answer, Asked, LabError
 from rnn_tui.lab.questions import LookAtData, TraceText, Write
+from rnn_tui.tasks import Passage
 from rnn_tui.views import Hold, Trace, Writing, frozen
 
 if TYPE_CHECKING:
@@ -26,12 +29,12 @@ VIEW_EVERY = 0.08
 
 
 def look_at_data(question: LookAtData, asked: Asked, sources: Sources) -> Answer:
-    """Read (or find in the cache) the text that a configuration names."""
-    from rnn_tui.data.text import read_corpus
+    """Read (or find in the cache) the data that a configuration names."""
+    from rnn_tui.tasks import task_of
 
     yield None
-    corpus = read_corpus(question.data, asked.report, lambda: asked.cancelled)
-    return corpus.view
+    task = task_of(question.data.task)
+    return task.read(question.data, progress=asked.report, cancelled=lambda: asked.cancelled).view
 
 
 def trace_text(question: TraceText, asked: Asked, sources: Sources) -> Answer:
@@ -42,67 +45,87 @@ def trace_text(question: TraceText, asked: Asked, sources: Sources) -> Answer:
     found = sources.model(question.best)
     from rnn_tui.inspection.trace import trace_view
 
-    most = longest(found)
-    offset, unknown, part = 0, 0, ""
-    if question.text is not None:
-        text = question.text
-        tokens, unknown = found.vocabulary.encode(text[:most])
-        source = "your text"
-        if len(text) > most:
-            source += f", its first {most:,} of {len(text):,} symbols"
-        if not len(tokens):
-            raise LabError("none of that text's symbols is in the vocabulary; type another text (i)")
-    else:
-        part = question.part or found.part
-        ids = found.parts.get(part)
-        if ids is None or len(ids) < 2:
-            raise LabError("the text it was trained on is not at hand; type one of your own (i)")
-        length = max(2, min(question.length, most, len(ids)))
-        offset = max(0, min(question.offset, len(ids) - length))
-        tokens = np.asarray(ids[offset : offset + length], np.int64)
-        source = f"{'training' if part == 'train' else part} at {offset:,}"
+    passage = _passage(found, question)
 
     def view(traced: Traced, holds: tuple[Hold, ...] = (), without: Trace | None = None) -> Trace:
+        language = found.task.streamed
         return trace_view(
             traced,
-            found.vocabulary.symbols,
+            found.coding.inputs,
             cell=found.network.cell.name,
             gates=found.network.cell.gates,
-            unknown=unknown,
+            unknown=passage.unknown,
             step=found.step,
             weights_version=found.weights_version,
-            source=source,
-            offset=offset,
+            source=passage.source,
+            offset=passage.offset,
             best=question.best,
             number=sources.desk.put(Held(found, traced, holds)),
-            part=part,
+            part=passage.part,
             holds=holds,
             without=without,
+            task=found.task.name,
+            coding=None if language else found.coding,
+            symbols=() if language else passage.symbols,
         )
 
     if not question.holds:
-        return view((yield from _traced(found, tokens, (), asked)))
-    held = yield from _traced(found, tokens, question.holds, asked)
-    free = yield from _traced(found, tokens, (), asked)
+        return view((yield from _traced(found, passage, (), asked)))
+    held = yield from _traced(found, passage, question.holds, asked)
+    free = yield from _traced(found, passage, (), asked)
     # The reading without goes first onto the desk, where the oldest is let go of.
     without = view(free)
     yield None
     return view(held, question.holds, without)
 
 
+def _passage(found: Frozen, question: TraceText) -> Passage:
+    """What is read: a text of one's own or an example, no longer than can be kept. Raises LabError."""
+    task, most = found.task, longest(found)
+    if not task.streamed:
+        passage = passage_of(found, task, question.text, question.part, question.offset, most)
+        read = len(passage.inputs)
+        if not read:
+            raise LabError("none of that is known to it; type something else (i)")
+        if read > most:
+            raise LabError(f"that is {read:,} timesteps long, at most {most:,} are read at once; choose a shorter one")
+        return passage
+    if question.text is None:
+        part = question.part or found.part
+        ids = found.parts.get(part)
+        if ids is None or len(ids) < task.fewest:
+            raise LabError("the text it was trained on is not at hand; type one of your own (i)")
+        return task.passage(found.data, part, question.offset, min(question.length, most))
+    text = question.text
+    # No symbol is shorter than a character.
+    passage = task.encode(found.coding, text[: most if found.coding.symbol == "character" else len(text)])
+    if not len(passage.inputs):
+        raise LabError("none of that text's symbols is in the vocabulary; type another text (i)")
+    if found.coding.symbol == "character":
+        cut = f", its first {most:,} of {len(text):,} symbols" if len(text) > most else ""
+    else:
+        cut = f", its first {most:,} of {len(passage.inputs):,} symbols" if len(passage.inputs) > most else ""
+    return replace(
+        passage, inputs=passage.inputs[:most], targets=passage.targets[:most], symbols=passage.symbols[:most],
+        source=passage.source + cut,
+    )  # fmt: skip
+
+
 def longest(found: Frozen) -> int:
-    """Symbols of the longest text that is read whole: two readings of it fit onto the desk together."""
+    """Timesteps of the longest sequence that is read whole: two readings of it fit onto the desk together."""
     from rnn_tui.inspection.trace import trace_bytes
 
-    network = found.network
-    return max(2, min(LONGEST_TRACE, MOST_BYTES // 2 // trace_bytes(network.model, network.vocabulary, 1)))
+    one = trace_bytes(found.network.model, found.network.sizes, 1)
+    return max(2, min(LONGEST_TRACE, MOST_BYTES // 2 // one))
 
 
-def _traced(found: Frozen, tokens: Any, holds: tuple[Hold, ...], asked: Asked) -> Generator[None, None, Traced]:
+def _traced(found: Frozen, passage: Passage, holds: tuple[Hold, ...], asked: Asked) -> Generator[None, None, Traced]:
     """A reading, with a look at whether it is still wanted between its pieces."""
     from rnn_tui.inspection.trace import tracing
 
-    pieces = tracing(found.network, tokens, None, holds)
+    task = found.task
+    answers = None if task.streamed else task.answers
+    pieces = tracing(found.network, passage.inputs, None, holds, targets=passage.targets, answers=answers)
     while True:
         try:
             share = next(pieces)
@@ -124,13 +147,26 @@ def write(question: Write, asked: Asked, sources: Sources) -> Answer:
     state: State | None = None
     first = dropped = 0
     tokens: Any = None
+    stop: int | None = None
+    never: list[int] = []
     if question.number:
         found, prompt, state = yield from _state_of(question, asked, sources)
         first = question.t + 1
     else:
         found = sources.model(question.best)
-        tokens, dropped = found.vocabulary.encode(question.prompt)
-        prompt = question.prompt if not dropped else found.vocabulary.decode(tokens)
+        _check_writes(found)
+        try:
+            passage = found.task.encode(found.coding, question.prompt)
+        except ValueError as error:
+            raise LabError(str(error)) from None
+        tokens, dropped = passage.inputs, passage.unknown
+        prompt = question.prompt if not dropped and found.task.streamed else _text(found, tokens)
+    if not found.task.streamed:
+        from rnn_tui.data.coding import END
+        from rnn_tui.tasks.composing import unwritten
+
+        # A sequence of its own ends, and nothing that stands for no text is written.
+        stop, never = found.coding.inputs.index(END), unwritten(found.coding)
     try:
         writer = Writer(
             found.network,
@@ -139,10 +175,12 @@ def write(question: Write, asked: Asked, sources: Sources) -> Answer:
             top_k=question.top_k,
             top_p=question.top_p,
             seed=question.seed,
-            start=start_symbol(found.vocabulary.symbols),
+            start=start_symbol(found.coding.inputs),
             state=state,
             holds=question.holds,
             first=first,
+            stop=stop,
+            never=never,
         )
     except ValueError as error:
         raise LabError(str(error)) from None
@@ -163,13 +201,23 @@ def write(question: Write, asked: Asked, sources: Sources) -> Answer:
             done=done,
             dropped=dropped,
             seconds=time.monotonic() - started,
+            symbols=tuple(text),
+            ended=ended,
         )
 
-    symbols = found.vocabulary.symbols
-    while len(text) < question.length:
+    symbols, ended = found.coding.inputs, False
+    before = [] if tokens is None or not len(tokens) else [int(tokens[-1])]
+    if question.number:
+        before = [int(sources.desk.get(question.number).traced.tokens[question.t])]
+    while len(text) < question.length and not ended:
         for _ in range(min(PIECE, question.length - len(text))):
             drawn = next(writer)
-            text.append(symbols[drawn.token])
+            if drawn.token == stop:
+                ended = True
+                break
+            # Words stand apart, or not, by the one before.
+            text.append(_text(found, [*before, drawn.token])[len(_text(found, before)) :])
+            before = [drawn.token]
             probability.append(drawn.probability)
             top.append(tuple((symbols[k], p) for k, p in drawn.top))
         asked.progress = len(text) / question.length
@@ -181,7 +229,21 @@ def write(question: Write, asked: Asked, sources: Sources) -> Answer:
             yield view(False)
         else:
             yield None
-    return view(len(text) == question.length)
+    return view(ended or len(text) == question.length)
+
+
+def _text(found: Frozen, tokens: Any) -> str:
+    """The text that numbers of symbols stand for."""
+    return found.vocabulary.decode(tokens)
+
+
+def _check_writes(found: Frozen) -> None:
+    """Raises LabError where a network answers and does not write on."""
+    if not found.task.writes:
+        raise LabError(
+            f"a network that learned {found.task.name} does not write on: it answers what it reads; "
+            "open Generate (5) for its answer"
+        )
 
 
 def _state_of(question: Write, asked: Asked, sources: Sources) -> Generator[None, None, tuple[Frozen, str, State]]:
@@ -190,15 +252,18 @@ def _state_of(question: Write, asked: Asked, sources: Sources) -> Generator[None
     With nothing to hold it is the very state of the reading. Values that the reading did not
     hold have not shaped its state: the symbols up to t are then read again with them held.
     """
+    from rnn_tui.inspection.asked import following
     from rnn_tui.inspection.trace import state_at
 
     held = sources.desk.get(question.number)
     found, traced, t = held.frozen, held.traced, question.t
+    _check_writes(found)
     tokens = traced.tokens[: t + 1]
     if question.holds and question.holds != held.holds and t >= 0:
-        traced = yield from _traced(found, tokens, question.holds, asked)
+        whole = Passage(tokens, following(tokens), ())
+        traced = yield from _traced(found, whole, question.holds, asked)
     try:
         state = state_at(traced, found.network, t)
     except ValueError as error:
         raise LabError(str(error)) from None
-    return found, found.vocabulary.decode(tokens), state
+    return found, _text(found, tokens), state

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from rnn_tui.lab.answers.desk import Frozen, Sources, settle_thread
+from rnn_tui.lab.answers.desk import Frozen, Held, Sources, settle_thread
 from rnn_tui.lab.asking import Answer, Asked, LabError
 from rnn_tui.lab.questions import CountGates, FindMarks, FindState, FindUnits
 from rnn_tui.views import Array, GateStatistics, Marked, StateMatches, StatePlace, UnitRanking, frozen
 
 if TYPE_CHECKING:
-    from rnn_tui.inspection.corpus import Stretch, Work
+    from rnn_tui.inspection.corpus import Flat, Stretch, Work
+    from rnn_tui.model.stack import Stack
 
 CONTEXT = 20
 """Symbols shown before and after a place."""
@@ -32,14 +33,14 @@ def find_units(question: FindUnits, asked: Asked, sources: Sources) -> Answer:
     yield None
     settle_thread()
     found = sources.model(question.best)
-    from rnn_tui.inspection.corpus import text_of
     from rnn_tui.inspection.units import ranking
 
     what = _named(question)
     stretch = _stretch(found, question.characters)
-    text = text_of(stretch.ids, found.vocabulary.symbols)
-    grades = yield from _grades(question, text, asked)
-    units = yield from _worked(ranking(found.network, stretch.ids, grades), asked)
+    yield None
+    text = _flat(found, stretch)
+    grades = text.by_symbol((yield from _grades(question, text.text, asked)))
+    units = yield from _worked(ranking(_reader(found), stretch.ids, grades, starts=stretch.starts), asked)
     return UnitRanking(
         what=what,
         characters=len(stretch.ids),
@@ -55,8 +56,12 @@ def find_marks(question: FindMarks, asked: Asked, sources: Sources) -> Answer:
     yield None
     held = sources.desk.get(question.number)
     what = _named(question)
-    text = held.frozen.vocabulary.decode(held.traced.tokens)
-    grades = yield from _grades(question, text, asked)
+    text = _shown(held)
+    grades = text.by_symbol((yield from _grades(question, text.text, asked)))
+    border = held.traced.border
+    if border >= 0:
+        # Marks are of what the encoder read: the decoder's timesteps have none.
+        grades = np.append(grades[:border], np.zeros(len(held.traced.tokens) - border, grades.dtype))
     return Marked(question.number, what, frozen(grades))
 
 
@@ -67,7 +72,7 @@ def find_state(question: FindState, asked: Asked, sources: Sources) -> Answer:
     settle_thread()
     held = sources.desk.get(question.number)
     found, layers = held.frozen, held.traced.layers
-    from rnn_tui.inspection.corpus import StateError, text_of
+    from rnn_tui.inspection.corpus import StateError
     from rnn_tui.inspection.states import finding, units_on
 
     if not 0 <= question.layer < len(layers) or question.state not in found.network.cell.states:
@@ -79,10 +84,11 @@ def find_state(question: FindState, asked: Asked, sources: Sources) -> Answer:
         raise LabError(str(error)) from None
     stretch = _stretch(found, question.characters)
     work = finding(
-        found.network, stretch.ids, question.layer, question.state, units, last - first + 1, question.threshold
-    )
+        _reader(found), stretch.ids, question.layer, question.state, units, last - first + 1, question.threshold,
+        stretch.starts,
+    )  # fmt: skip
     places = yield from _worked(work, asked)
-    text = text_of(stretch.ids, found.vocabulary.symbols)
+    text = _flat(found, stretch)
     shown = []
     for place in places:
         part, offset = stretch.place(place.first)
@@ -94,9 +100,9 @@ def find_state(question: FindState, asked: Asked, sources: Sources) -> Answer:
                 length=place.length,
                 on=place.on,
                 others=place.others,
-                before=text[max(0, place.first - CONTEXT) : place.first],
-                text=text[place.first : min(end, place.first + LONGEST_SHOWN)],
-                after=text[end : end + CONTEXT],
+                before=text.between(place.first - CONTEXT, place.first),
+                text=text.between(place.first, min(end, place.first + LONGEST_SHOWN)),
+                after=text.between(end, end + CONTEXT),
             )
         )
     return StateMatches(
@@ -122,7 +128,7 @@ def count_gates(question: CountGates, asked: Asked, sources: Sources) -> Answer:
     from rnn_tui.inspection.gates import counting
 
     stretch = _stretch(found, question.characters)
-    work = counting(found.network, stretch.ids, source=stretch.source, step=found.step)
+    work = counting(_reader(found), stretch.ids, source=stretch.source, step=found.step, starts=stretch.starts)
     counted: GateStatistics = yield from _worked(work, asked)
     return counted
 
@@ -138,14 +144,45 @@ def _named(question: FindUnits | FindMarks) -> str:
 
 
 def _stretch(found: Frozen, characters: int) -> Stretch:
-    from rnn_tui.inspection.corpus import StateError, stretch
+    """The end of a text; of a data set the first sequences of its training part. Raises LabError."""
+    from rnn_tui.inspection.corpus import StateError, sequences, stretch
 
     if characters < 2:
         raise LabError(f"{characters} symbols are too few to search; choose 2 or more")
     try:
-        return stretch(found.parts, characters)
+        if found.task.streamed:
+            return stretch(found.parts, characters)
+        if found.data is None:
+            raise LabError("the data it was trained on are not at hand; put them back where they were")
+        return sequences(found.data.train, "train", found.task.unit, characters)
     except StateError as error:
         raise LabError(str(error)) from None
+
+
+def _reader(found: Frozen) -> Stack:
+    """What reads the corpus: of an encoder and a decoder the encoder."""
+    from rnn_tui.model.translation import EncoderDecoder
+
+    network: Stack | EncoderDecoder = found.network
+    return network.encoder if isinstance(network, EncoderDecoder) else network
+
+
+def _flat(found: Frozen, stretch: Stretch) -> Flat:
+    from rnn_tui.inspection.corpus import flat
+
+    words = found.coding.symbol == "word"
+    return flat(stretch.ids, found.coding.inputs, words=words, starts=stretch.starts)
+
+
+def _shown(held: Held) -> Flat:
+    """The text of a reading. Raises LabError where numbers were read."""
+    from rnn_tui.inspection.corpus import flat
+
+    coding, traced = held.frozen.coding, held.traced
+    if coding.numeric:
+        raise LabError("it reads numbers, and only symbols can be marked; choose a task that reads symbols")
+    read = traced.tokens if traced.border < 0 else traced.tokens[: traced.border]
+    return flat(read, coding.inputs, words=coding.symbol == "word")
 
 
 def _worked(work: Work[Result], asked: Asked) -> Generator[None, None, Result]:
