@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -59,6 +60,9 @@ def environment(lab_homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> P
     """The lab's folders of this test alone, outside its `tmp_path`; the same terminal everywhere."""
     home = next(lab_homes)
     _use(monkeypatch, home)
+    if "torch" in sys.modules:
+        # The lab sets it for its threads; a test that did a thread's work here leaves it behind.
+        sys.modules["torch"].set_flush_denormal(False)
     for name, value in TERMINAL.items():
         monkeypatch.setenv(name, value)
     for name in UNSET:

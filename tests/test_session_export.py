@@ -47,6 +47,23 @@ def test_history_as_csv(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read, session.tensors["history.train_loss"])
 
 
+def test_metrics_have_columns_too(tmp_path: Path) -> None:
+    session = small_session(3)
+    session.tensors["history.val_accuracy"] = np.array([np.nan, 0.25, 0.8359375], np.float32)
+    session.tensors["history.val_span_f1"] = np.array([np.nan, np.nan, 0.5], np.float32)
+    with export(session, tmp_path / "out.csv", "csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert next(iter(rows[0])) == "step"
+    assert [r["val_accuracy"] for r in rows] == ["", "0.25", "0.8359375"]
+    assert [r["val_span_f1"] for r in rows] == ["", "", "0.5"]
+    if importlib.util.find_spec("tensorboard") is None:
+        return
+    reader = importlib.import_module("tensorboard.backend.event_processing.event_accumulator")
+    events = reader.EventAccumulator(str(export(session, tmp_path / "runs", "tensorboard")))
+    events.Reload()
+    assert [(e.step, e.value) for e in events.Scalars("val_accuracy")] == [(1, 0.25), (2, 0.8359375)]
+
+
 def test_configuration_as_toml(tmp_path: Path) -> None:
     config = small_config(cell="gru", dropout=0.25)
     assert load_toml(export(small_session(1, config), tmp_path, "toml", name="demo")) == config

@@ -10,14 +10,17 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rnn_tui.config import parse
 from rnn_tui.session import (
     Lock,
     SessionError,
+    cell_line,
     check_name,
     companion,
     copy,
@@ -299,3 +302,42 @@ def test_the_gallery_is_never_written(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_the_gallery_of_this_installation() -> None:
     assert gallery_folder().name == "sessions"
     assert all(r.gallery and not r.fault for r in list_gallery())
+
+
+@pytest.mark.parametrize(
+    ("task", "model", "line"),
+    [
+        ("language", {"layers": 2, "hidden_size": 128}, "LSTM 2x128"),
+        ("tagging", {"layers": 1, "hidden_size": 64, "bidirectional": True}, "BiLSTM 1x64"),
+        ("classification", {"cell": "gru", "layers": 1, "hidden_size": 8, "bidirectional": True}, "BiGRU 1x8"),
+        ("language", {"cell": "feedforward", "layers": 1, "hidden_size": 8}, "feedforward 1x8"),
+        ("translation", {"layers": 1, "hidden_size": 128, "attention": True}, "LSTM 1x128 enc-dec, attention"),
+        ("translation", {"cell": "gru", "layers": 2, "hidden_size": 8}, "GRU 2x8 enc-dec"),
+        # Its encoder reads from left to right, whatever the field says.
+        ("translation", {"layers": 1, "hidden_size": 8, "bidirectional": True}, "LSTM 1x8 enc-dec"),
+    ],
+)
+def test_a_network_in_a_word_or_two(task: str, model: dict[str, Any], line: str) -> None:
+    assert cell_line(parse({"data": {"task": task}, "model": model})) == line
+
+
+def test_a_row_has_the_metrics_of_the_newest_validation(tmp_path: Path) -> None:
+    session = small_session(3)
+    session.progress["val_metrics"] = {"span_f1": 0.5, "accuracy": 0.75}
+    path = tmp_path / "a.safetensors"
+    save(path, session)
+    assert list(row(path).val_metrics.items()) == [("span_f1", 0.5), ("accuracy", 0.75)]
+
+
+@pytest.mark.parametrize("kept", ["x", [1], {"a": "b", "c": None, "d": True}, {f"m{k}": 1.0 for k in range(1000)}])
+def test_metrics_that_are_none_are_left_out_of_a_row(tmp_path: Path, kept: Any) -> None:
+    session = small_session(3)
+    session.progress["val_metrics"] = kept
+    path = tmp_path / "a.safetensors"
+    save(path, session)
+    found = row(path)
+    assert not found.fault and len(found.val_metrics) <= 12
+    assert all(isinstance(value, float) for value in found.val_metrics.values())
+    session.progress["val_metrics"] = {"\x1b[2J": 0.5}
+    save(path, session)
+    assert all(name.isprintable() for name in row(path).val_metrics)

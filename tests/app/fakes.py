@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from rnn_tui.config import Config, put
-from rnn_tui.views import Baseline, Curves, DataView, Part, Phase, Sample, Status
+from rnn_tui.lab.questions import GuessTask
+from rnn_tui.views import Baseline, Curves, DataView, Guess, Part, Phase, Sample, Status
 
 BASELINES = (Baseline("uniform", 4.17), Baseline("unigram", 3.35), Baseline("bigram", 2.48))
 
@@ -29,13 +30,16 @@ def curves(version: int, upto: int, planned: int = 5000) -> Curves:
 
 
 class FakeAsked:
-    """A question that is never answered."""
+    """A question that is never answered, unless with a guess."""
 
     done = False
     progress = math.nan
     doing = "waiting"
     newest: Any = None
     error = ""
+
+    def __init__(self, newest: Any = None) -> None:
+        self.newest, self.done = newest, newest is not None
 
     def cancel(self) -> None:
         self.done = True
@@ -55,6 +59,8 @@ class FakeLab:
         self.calls: list[tuple[Any, ...]] = []
         self.view_of: dict[str, Any] = {}
         self.close_error: Exception | None = None
+        self.guesses: dict[str, Guess] = {}
+        """What files look like, by their paths."""
 
     def change(self, **values: Any) -> None:
         """A new status, as the real Lab publishes one: never the same object twice."""
@@ -156,7 +162,7 @@ class FakeLab:
         return True
 
     def ask(self, question: Any) -> FakeAsked:
-        return FakeAsked()
+        return FakeAsked(self.guesses.get(question.path) if isinstance(question, GuessTask) else None)
 
     @property
     def told(self) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rnn_tui.app.actions import ACTIONS, BY_ID, PANES, key_of, sign_of, with_keymap
+from rnn_tui.app.panes.answer import MOVES, Answering
 from rnn_tui.app.panes.build import BuildPane
 from rnn_tui.app.panes.generate import GeneratePane
 from rnn_tui.app.panes.gradients import GradientsPane
@@ -22,10 +23,10 @@ OF_PANE = {
     "train": "s < > + - v V l b R % u up down",
     "inspect": (
         "left right h l H L home end up down j k pageup pagedown [ ] v V i ( ) # S g r F , . enter x X "
-        "/ | m n N + - G f T"
+        "/ | m n N + - G f T B D"
     ),
     "gradients": "left right h l H L home end v V enter c { } [ ] i ( ) # r F % X u",
-    "generate": "i up down left right enter v r",
+    "generate": "i up down left right h l H L home end enter v r ( ) c + - b F #",
     "sessions": "up down enter n a e d",
 }
 
@@ -63,6 +64,10 @@ def test_every_action_of_a_pane_is_performed(pane: type) -> None:
         # A lens that is open performs actions too, and is opened by its own.
         kinds += LENSES.values()
         performed |= set(LENSES)
+    if pane is GeneratePane:
+        # So does what answers, where the network does not write.
+        kinds.append(Answering)
+        performed |= set(MOVES)
     performed |= {method.removeprefix("do_") for kind in kinds for method in dir(kind) if method.startswith("do_")}
     assert performed == wanted
 

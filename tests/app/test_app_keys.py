@@ -207,7 +207,7 @@ async def test_help_explains_the_pane_and_closes(shown: Open, trained: FakeLab) 
 
 
 async def test_help_of_every_pane_has_words_and_its_keys(shown: Open, trained: FakeLab) -> None:
-    async with shown("s", size=(100, 150)) as pilot:
+    async with shown("s", size=(100, 220)) as pilot:
         app: Any = pilot.app
         for pane, (key, _) in PANES.items():
             await pilot.press(key, "question_mark")

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnn_tui.app.draft import TASK, Draft
-from rnn_tui.config import BUILTIN_TEXTS, CHOICES, Config, ConfigError, get, put
-from rnn_tui.config.fields import TASKS
+from rnn_tui.config import BUILTIN_TEXTS, CHOICES, TASKS, Config, ConfigError, get, put
 from rnn_tui.presets import PRESETS, first_of, preset
 from rnn_tui.views import Guess
 

@@ -23,6 +23,8 @@ from rnn_tui.app.panes.generate import GeneratePane
 from rnn_tui.app.panes.generate_options import BY_NAME, LARGEST_SEED, OPTIONS
 from rnn_tui.app.panes.generate_view import candidates
 from rnn_tui.app.widgets.written import Wrapped
+from rnn_tui.config import Config
+from rnn_tui.data.coding import Coding
 from rnn_tui.data.vocabulary import Vocabulary
 from rnn_tui.generation import distribution
 from rnn_tui.lab import Asked, Write
@@ -105,7 +107,7 @@ async def test_what_another_network_wrote_is_not_shown() -> None:
 async def test_a_shown_probability_is_that_of_the_distribution_it_was_drawn_from() -> None:
     """By hand: the logits after the prompt, divided by the temperature, cut, made to add up to 1."""
     network, vocabulary = build(4, seed=3), Vocabulary("ab \n")
-    frozen = Frozen(network, vocabulary, {}, "validation", 7, 1)
+    frozen = Frozen(network, Config(), Coding(tuple("ab \n")), None, "validation", 7, 1)
     question = Write("abba", length=1, temperature=0.7, top_k=3, top_p=0.9, seed=5)
     asked = Asked(question)
     # As in the lab, on a thread of its own: it changes how torch computes there.

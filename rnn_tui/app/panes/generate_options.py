@@ -21,6 +21,8 @@ class Option:
     ladder: tuple[float, ...]
     whole: bool
     help: str
+    names: tuple[str, ...] = ()
+    """What the values 0, 1 .. stand for, where they are no numbers to a person."""
 
     def step(self, value: float, by: int) -> float:
         """The next value of the ladder above, or the one below."""
@@ -48,4 +50,12 @@ OPTIONS: tuple[Option, ...] = (
            "of the draws: the same seed, prompt and weights give the same text"),
 )  # fmt: skip
 BY_NAME = {option.name: option for option in OPTIONS}
+
+
+def label_option(labels: tuple[str, ...]) -> Option:
+    """Which label a sequence is written for."""
+    ladder = tuple(float(k) for k in range(len(labels)))
+    return Option("label", "Label", 0.0, ladder, True, "what it writes one for; it stops at its end", labels)
+
+
 WEIGHTS_HELP = "newest: as trained so far; best: those of the best validation"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from rnn_tui.app.widgets.written import SURPRISING
 from rnn_tui.symbols import clean_line, sign
 from rnn_tui.views import Phase, Status, Writing
 
+_LABEL = re.compile(r"^<label (.*?)>")
 HELP_ROWS = 3
 """Rows of an option's help where the options have a column of their own."""
 
@@ -39,6 +41,8 @@ def headline(
         weights = f" weights of step {status.step:,}{untrained}" if " from h" not in taken else " the reading's weights"
         return ((fit(weights, width), "quiet"), (fit(taken, max(width - len(weights), 0)), "warn")) if there else ()
     count = f" {len(writing.text):,} of {writing.length:,} symbols"
+    if not busy and writing.done and len(writing.probability) < writing.length:
+        count = f" {len(writing.text):,} symbols, then its end"
     if busy:
         count = f" writing{count}, enter stops"
     told = f"  weights of step {writing.step:,}{', untrained' if writing.step == 0 else ''}  seed {writing.seed}"
@@ -61,8 +65,15 @@ def prompt_line(prompt: str, width: int) -> Spans:
     return ((fit(line, max(width, 1), tail=True), "value"),)
 
 
+def prompt_told(prompt: str) -> str:
+    """What is written on from as a person reads it: a label's symbol as `Czech: `, what only begins not at all."""
+    return _LABEL.sub(r"\1: ", prompt).removeprefix("<start>")
+
+
 def shown(option: Option, value: float) -> tuple[str, str]:
     """A value as it is read, and what it means where that is not plain."""
+    if option.names:
+        return fit(clean_line(option.names[min(int(value), len(option.names) - 1)]), 18), ""
     if option.name == "temperature":
         return f"{value:.1f}", "always the likeliest" if value == 0 else ""
     if option.name == "top_k":
@@ -73,17 +84,18 @@ def shown(option: Option, value: float) -> tuple[str, str]:
 
 
 def option_rows(
-    values: Mapping[str, float], chosen: int, best: bool | None, width: int, height: int, ascii_only: bool
-) -> list[Spans]:
+    values: Mapping[str, float], chosen: int, best: bool | None, width: int, height: int, ascii_only: bool,
+    options: Sequence[Option] = OPTIONS,
+) -> list[Spans]:  # fmt: skip
     """The options, the chosen one marked, and its help; `best` None: there are no best weights to choose.
 
     Where there is one row, it is the chosen option's.
     """
     rows = [_option_row(k == chosen, option.label, *shown(option, values[option.name]), ascii_only)
-            for k, option in enumerate(OPTIONS)]  # fmt: skip
-    help_of = OPTIONS[chosen].help if chosen < len(OPTIONS) else WEIGHTS_HELP
+            for k, option in enumerate(options)]  # fmt: skip
+    help_of = options[chosen].help if chosen < len(options) else WEIGHTS_HELP
     if best is not None:
-        rows.append(_option_row(chosen == len(OPTIONS), "Weights", "best" if best else "newest", "", ascii_only))
+        rows.append(_option_row(chosen == len(options), "Weights", "best" if best else "newest", "", ascii_only))
     if height == 1:
         return [rows[chosen]]
     left = max(height - len(rows), 0)
@@ -97,11 +109,22 @@ def _option_row(chosen: bool, label: str, value: str, means: str, ascii_only: bo
     return ((name, "mark" if chosen else "label"), (told, "key" if chosen else "value"), (f" {means}", "dim"))
 
 
+def cannot_write(status: Status) -> str:
+    """Why a network whose task is to write can't; empty where it can."""
+    if status.config is None or not status.config.model.bidirectional:
+        return ""
+    return ("Generation is off: a bidirectional network sees the symbol that it must predict. Its perplexity falls "
+            "to 1 and means nothing, and it can't write: what comes after is not there yet.")  # fmt: skip
+
+
 def hints(status: Status, there: bool, busy: bool, width: int) -> list[Spans]:
     """What to press while nothing is written."""
     if status.phase is Phase.LOADING:
         return [(), ((fit(f" {clean_line(status.doing or 'loading')} ...", width), "quiet"),)]
-    if not there:
+    why_not = cannot_write(status)
+    if why_not:
+        text = why_not
+    elif not there:
         text = "There is no network yet, so nothing can write. space trains the one that Build describes; " \
                "come back with 5, also while it trains."  # fmt: skip
     elif busy:
