@@ -189,6 +189,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("generate.write", ("enter",), "generate", "write", "Write or ask, or stop it.", bar=2),
     Action("generate.probabilities", ("v",), "generate", "probabilities",
            "Show how likely each written symbol was; of an answer show something else.", bar=6),
+    Action("generate.probabilities_back", ("V",), "generate", "view back", "The view of an answer before."),
     Action("generate.earlier", ("left_parenthesis",), "generate", "next",
            "An earlier example of the validation part.", bar=6, pair="generate.later"),
     Action("generate.later", ("right_parenthesis",), "generate", "next", "A later example of the validation part."),

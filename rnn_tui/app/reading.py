@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,17 +17,40 @@ SORTS = ("index", "change", "size")
 """By number; by mean change from one timestep to the next, liveliest first; by size at the cursor, largest first."""
 OPEN_CLOSED = frozenset("iforz")
 """Gates between 0 and 1; the rest have a sign."""
+BACKWARD = "backward."
+"""In front of the names of a backward direction's states and gates."""
+NAMES = frozenset(direction + name for direction in ("", BACKWARD) for name in "hcifgorzn")
+LANGUAGE = "language"
+
+
+def plain_name(name: str) -> str:
+    """A state or gate without its direction."""
+    return name.removeprefix(BACKWARD)
+
+
+def short_name(name: str) -> str:
+    """A state or gate in a row's label: `h`, of the backward direction `<h`."""
+    return "<" + plain_name(name) if name.startswith(BACKWARD) else name
+
+
+def name_told(name: str) -> str:
+    """A state or gate in a sentence: `h`, `h backward`."""
+    return plain_name(name) + " backward" if name.startswith(BACKWARD) else name
 
 
 def ramp_of(name: str) -> Ramp:
     """Whether a value runs from 0 to 1 or has a sign."""
-    return "unit" if name in OPEN_CLOSED else "signed"
+    return "unit" if plain_name(name) in OPEN_CLOSED else "signed"
 
 
 def values_of(trace: Trace, layer: int) -> tuple[str, ...]:
-    """What there is to see of a layer: h, for an LSTM c, and the gates in the order of the equations."""
+    """What there is to see of a layer: h, for an LSTM c, and the gates in the order of the equations.
+
+    Then the same of the backward direction, where there is one.
+    """
     there = trace.layers[layer]
-    return tuple(name for name in ("h", "c", *trace.gates) if name in there)
+    names = ("h", "c", *trace.gates)
+    return tuple(name for name in (*names, *(BACKWARD + each for each in names)) if name in there)
 
 
 def round_up(value: float, digits: int = 1) -> float:
@@ -44,6 +68,8 @@ class Reading:
     def __init__(self) -> None:
         self.trace: Trace | None = None
         self.columns = Columns.of(())
+        self.room = 80
+        """Columns that a window has: they say how wide a word's cell is."""
         self.cursor = 0
         self.layer = 0
         self.unit = -1
@@ -68,7 +94,7 @@ class Reading:
         before = self.trace
         self.trace = trace
         if before is None or before.symbols != trace.symbols:
-            self.columns = Columns.of(trace.symbols)
+            self.columns = Columns.of(trace.symbols, self.room)
             keep_order = False
         self._scales.clear()
         self.layer = min(max(self.layer, 0), len(trace.layers) - 1)
@@ -87,6 +113,13 @@ class Reading:
         self.trace = None
         self.columns = Columns.of(())
         self.cursor = self.start = 0
+
+    def fit(self, room: int) -> None:
+        """A window of so many columns: words get the cells that it has room for, and the cursor is brought into it."""
+        if room != self.room:
+            self.room = room
+            self.columns = Columns.of(self.trace.symbols if self.trace else (), room)
+        self.start = self.columns.window(self.start, self.cursor, room)
 
     @property
     def layers(self) -> int:
@@ -149,13 +182,14 @@ class Reading:
 
     def bounded(self, name: str) -> bool:
         """Whether it can't leave -1 .. 1: gates, candidates, and an h that went through tanh."""
-        if name == "c":
+        plain = plain_name(name)
+        if plain == "c":
             return False
-        if name != "h":
+        if plain != "h":
             return True
-        key = (self.layer, "", -1)
+        key = (self.layer, f"largest {name}", -1)
         if key not in self._scales:
-            array = self.array("h")
+            array = self.array(name)
             self._scales[key] = float(np.abs(array).max(initial=0.0))
         return self._scales[key] <= 1.0
 
@@ -244,19 +278,30 @@ class Reading:
             for unit in self.order[self.top : self.top + count].tolist()
         ]
 
-    def rows_of(self, unit: int) -> list[HeatRow]:
-        """Every value of one unit over time, each on the unit's own scale; the first names the unit."""
+    def rows_of(self, unit: int, names: Sequence[str] | None = None) -> list[HeatRow]:
+        """Every value of one unit over time (or those of `names`), each on its own scale; the first names the unit."""
+        names = self.names if names is None else names
         first = f"u{unit}" + (" " if unit < 1000 else "")
         return [
-            HeatRow((first if k == 0 and len(self.names) > 1 else "") + name, self.array(name)[:, unit], ramp_of(name),
-                    self.own_scale(name, unit), tells_scale=not self.bounded(name))
-            for k, name in enumerate(self.names)
+            HeatRow((first if k == 0 and len(names) > 1 else "") + short_name(name), self.array(name)[:, unit],
+                    ramp_of(name), self.own_scale(name, unit), tells_scale=not self.bounded(name))
+            for k, name in enumerate(names)
         ]  # fmt: skip
 
     @property
     def text_value(self) -> str:
         """What the text is coloured by where all values of one unit are shown: its memory."""
         return "c" if "c" in self.names else "h"
+
+    @property
+    def backward(self) -> bool:
+        """Whether it is the backward direction that is shown."""
+        return not self.single and self.value.startswith(BACKWARD)
+
+    @property
+    def direction(self) -> tuple[str, ...]:
+        """What there is to see of the layer in the direction that is shown."""
+        return tuple(name for name in self.names if name.startswith(BACKWARD) == self.backward)
 
     def do(self, move: str, by: int) -> None:
         """A move by its name, as it was typed: `move`, `go`, `step_unit`, `step_layer`, `step_value`, `step_sort`."""
@@ -275,7 +320,7 @@ class Reading:
             found = state.get(key)
             if isinstance(found, int) and not isinstance(found, bool) and 0 <= found < 2**31:
                 setattr(self, key, found)
-        if state.get("value") in ("h", "c", "i", "f", "g", "o", "r", "z", "n"):
+        if isinstance(state.get("value"), str) and state["value"] in NAMES:
             self.value = str(state["value"])
         if state.get("sort") in SORTS:
             self.sort = str(state["sort"])

@@ -10,8 +10,8 @@ import numpy as np
 
 from rnn_tui.config import Config, put
 from rnn_tui.lab import Asked
-from rnn_tui.lab.questions import AnswerText, MeasureGaps
-from rnn_tui.views import Added, Classified, Forecast, GapCurves, Phase, Status, Tagged, Translated, frozen
+from rnn_tui.lab.questions import AnswerText, MeasureGaps, TakeApart
+from rnn_tui.views import Added, Breakdown, Classified, Forecast, GapCurves, Phase, Status, Tagged, Translated, frozen
 from tests.app.stage import FakeLab
 
 WORDS = ("The", "electroencephalographer", "flew", "to", "New", "York")
@@ -105,6 +105,46 @@ def gap_curves(names: int = 1, done: bool = False, doing: str = "") -> GapCurves
     )  # fmt: skip
 
 
+LANGUAGES = (
+    "Arabic", "Chinese", "Czech", "Dutch", "English", "French", "German", "Greek", "Irish", "Italian", "Japanese",
+    "Korean", "Polish", "Portuguese", "Russian", "Scottish", "Spanish", "Vietnamese",
+)  # fmt: skip
+
+
+def confused(names: Sequence[str] = LANGUAGES, **values: Any) -> Breakdown:
+    """Of each class 100 texts are right and one is taken for the class after it; of 1,103 English texts 28 are Irish.
+
+    There is no Greek text.
+    """
+    C = len(names)
+    counts = np.diag(np.full(C, 100)) + np.roll(np.diag(np.full(C, 1)), 1, axis=1)
+    if "Irish" in names:
+        english = names.index("English")
+        counts[english], counts[names.index("Greek")] = 0, 0
+        counts[english, english], counts[english, names.index("Irish")] = 1075, 28
+    rows = tuple((name, *(f"{count:,}" for count in row)) for name, row in zip(names, counts, strict=True))
+    made = Breakdown("texts of class (row) taken for class (column)", ("", *names), rows,
+                     frozen(counts.astype(np.float32)), counts=True, part="validation", step=7)  # fmt: skip
+    return replace(made, **values)
+
+
+def by_length(rows: int = 3) -> Breakdown:
+    """The longer the source, the fewer translations are right: 1, 1/2, 1/3 ..."""
+    values = np.array([[1 / (k + 1), 0.9, 10.0 * (k + 1)] for k in range(rows)], np.float32)
+    names = tuple((f"{4 * k + 1} to {4 * k + 4}", f"{a:.1%}", f"{b:.1%}", f"{c:,.0f}")
+                  for k, (a, b, c) in enumerate(values.tolist()))  # fmt: skip
+    return Breakdown("accuracy against the length of the source", ("source symbols", "exact", "char_accuracy", "pairs"),
+                     names, frozen(values), part="validation", step=7)  # fmt: skip
+
+
+def by_step() -> Breakdown:
+    """The further ahead, the worse: RMSE 1, 2, 4; a MAPE that is none."""
+    values = np.array([[1, 0.5, 0.1], [2, 1, 0.2], [4, 3, np.nan]], np.float32)
+    rows = tuple((str(k + 1), *(f"{value:.5g}" for value in row)) for k, row in enumerate(values.tolist()))
+    return Breakdown("error against how far ahead it forecasts", ("steps ahead", "rmse", "mae", "mape"), rows,
+                     frozen(values), part="validation", step=7)  # fmt: skip
+
+
 def status_of(task: str, **values: Any) -> Status:
     """A paused session of a task."""
     config = put(Config(), "data.task", task)
@@ -119,6 +159,8 @@ class AnswerLab(FakeLab):
         self.status = status_of(task)
         self.reply = reply
         self.error = ""
+        self.tables: tuple[Breakdown, ...] = ()
+        """Answers `TakeApart`; empty: it stays open."""
 
     @property
     def questions(self) -> list[Any]:
@@ -133,5 +175,8 @@ class AnswerLab(FakeLab):
             source = "your text" if own else self.reply.source
             asked.finish(replace(self.reply, offset=0 if own else question.offset, count=0 if own else self.reply.count,
                                  source=source, step=self.status.step))  # fmt: skip
+        elif isinstance(question, TakeApart):
+            if self.tables:
+                asked.finish(tuple(replace(table, step=self.status.step) for table in self.tables))
         elif isinstance(question, MeasureGaps):
             asked.newest = gap_curves(1, doing="this LSTM 1x8: gap 40")

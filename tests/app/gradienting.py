@@ -14,6 +14,7 @@ from textual.pilot import Pilot
 from rnn_tui.app.pane import Answer, Pane
 from rnn_tui.app.panes import gradients_questions, reading_pane
 from rnn_tui.app.panes.gradients import GradientsPane
+from rnn_tui.config import Config, put
 from rnn_tui.lab import Asked, LabError
 from rnn_tui.lab.questions import Compare, FollowGradient, ReadFlight
 from rnn_tui.views import (
@@ -27,6 +28,7 @@ from rnn_tui.views import (
     Trace,
     frozen,
 )
+from rnn_tui.views.gradients import Array64
 from tests.app import fakes
 from tests.app.stage import FakeLab, Stage, settle
 
@@ -70,16 +72,42 @@ def make_flow(
     trace: Trace, at: int, truncate: int = 0, decades: float = 0.15, growth: bool = False
 ) -> GradientFlow:  # fmt: skip
     """The gradient of a network that never was."""
+    language = trace.task == "language"
     at = trace.steps - 2 if at < 0 else at
     cut = max(at + 1 - truncate, 0) if truncate else 0
     layers = tuple(
         make_layer(at + 1, cut, decades * (1.5 if k == 0 else 1), trace.cell, growth)
         for k in range(len(trace.layers))
     )  # fmt: skip
+    if trace.backward:
+        layers = tuple(both_ways(layer, trace.steps, at) for layer in layers)
+    right = "" if language else trace.right[at] if trace.right else ""
     return GradientFlow(
-        number=trace.number, at=at, target=trace.symbols[at + 1], loss=2.31, layers=layers, truncated=truncate,
-        cut=cut, step=trace.step, cell=trace.cell,
-        overflow=any(not np.isfinite(layer.norms).all() for layer in layers),
+        number=trace.number, at=at, target=trace.symbols[at + 1] if language else right or trace.answers[0], loss=2.31,
+        layers=layers, truncated=truncate, cut=cut, step=trace.step, cell=trace.cell,
+        overflow=any(not np.isfinite(layer.norms).all() for layer in layers), border=trace.border,
+        likeliest=not language and not right, real=trace.predictions is not None,
+    )  # fmt: skip
+
+
+def both_ways(layer: LayerFlow, T: int, at: int) -> LayerFlow:
+    """The same over all T timesteps, and as far in the other direction."""
+
+    def wide(values: Array64 | None, ahead: bool) -> Array64 | None:
+        if values is None:
+            return None
+        whole = np.zeros(T)
+        if ahead:
+            whole[at:] = values[::-1][: T - at][: len(whole[at:])] if len(values) >= T - at else 0.0
+        else:
+            whole[: at + 1] = values
+        return frozen(whole)
+
+    norms = wide(layer.norms, False)
+    assert norms is not None
+    return replace(
+        layer, norms=norms, cell_norms=wide(layer.cell_norms, False), backward=wide(layer.norms, True),
+        backward_cell=wide(layer.cell_norms, True), backward_horizon=min(3, T - 1 - at),
     )  # fmt: skip
 
 
@@ -129,6 +157,8 @@ class GradientLab(FakeLab):
         self.calls: list[tuple[Any, ...]] = []
         self.refuses = ""
         self._traces: dict[int, Trace] = {}
+        self.reading: Trace | None = None
+        """What is read, whatever text is asked for; None: a text as the stage has it."""
 
     def answer(self, asked: Asked) -> None:
         question: Any = asked.question
@@ -141,8 +171,20 @@ class GradientLab(FakeLab):
             asked.finish(self.flight)
         else:
             super().answer(asked)
+            if self.reading is not None:
+                asked.newest = replace(
+                    self.reading, step=self.status.step, weights_version=self.status.weights_version,
+                    offset=0 if question.text else question.offset,
+                )  # fmt: skip
             number = len(self._traces) + 1
             self._traces[number] = asked.newest = replace(asked.newest, number=number)
+
+    def reads(self, trace: Trace) -> GradientLab:
+        """It has a network of this reading's task."""
+        self.reading = trace
+        changed = put(put(Config(), "data.task", trace.task), "model.bidirectional", trace.backward)
+        self.status = replace(self.status, config=changed)
+        return self
 
     def of(self, kind: type) -> list[Any]:
         """The questions of a kind that were put, in order."""

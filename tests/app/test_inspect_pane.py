@@ -12,6 +12,7 @@ from textual import events
 from textual.widget import Widget
 
 from rnn_tui.app.panes import inspect as inspect_module
+from rnn_tui.app.panes import reading_pane
 from rnn_tui.app.panes.generate import GeneratePane
 from rnn_tui.app.panes.inquiry import PASSAGE
 from rnn_tui.app.widgets.text_strip import GUTTER
@@ -223,7 +224,7 @@ async def test_without_a_network_it_says_what_to_press(monkeypatch: pytest.Monke
         screen = "\n".join(lines_of(app))
         assert "space trains" in screen and "no network yet" in screen
         assert not lab.asked
-        monkeypatch.setattr(inspect_module, "TYPED_AHEAD", 0.0)
+        monkeypatch.setattr(reading_pane, "TYPED_AHEAD", 0.0)
         assert not pane.allows("right") and not pane.allows("text")
         await press(app, pilot, "right", "v", "i", "g", "S")
         lab.status = FakeLab().status

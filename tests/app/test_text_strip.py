@@ -99,3 +99,49 @@ async def test_the_cursor_is_reversed_in_the_text_and_only_there() -> None:
         segments = app.screen._compositor.render_strips()[0]
         reversed_ = "".join(segment.text for segment in segments if segment.style and segment.style.reverse)
         assert reversed_ == "d"
+
+
+WORDS = st.lists(st.text("ab神é́[]", min_size=2, max_size=30), min_size=2, max_size=40)
+
+
+@given(WORDS, st.integers(8, 160))
+def test_words_have_cells_of_one_width_with_a_blank_behind_each(words: list[str], room: int) -> None:
+    columns = Columns.of(words, room)
+    (wide,) = set(np.diff(columns.edges).tolist())
+    assert 4 <= wide <= max(room, 4)
+    for t, word in enumerate(words):
+        whole = "".join(Columns.of(tuple(word)).signs)
+        assert cell_len(columns.signs[t]) == wide and columns.signs[t][-1] == " "
+        if cell_len(whole) < wide:
+            assert columns.signs[t].rstrip() == whole and not columns.cut_at(t)
+        else:
+            assert columns.signs[t].rstrip()[-1] == "~" and columns.cut_at(t) == whole
+
+
+@given(WORDS)
+def test_on_the_close_axis_words_are_as_wide_as_they_are(words: list[str]) -> None:
+    columns = Columns.close(words)
+    for t in range(len(words) + 1):
+        assert columns.edges[t] == cell_len("".join(columns.signs[:t]))
+    assert all(shown[-1] == " " for shown in columns.signs)
+
+
+def test_what_stands_for_no_text_makes_no_words_of_characters() -> None:
+    assert Columns.of(("<start>", "a", "b", "<eos>")).edges.tolist() == [0, 7, 8, 9, 14]
+    assert Columns.of(("Czech", "N", "o", "v")).edges.tolist() == [0, 5, 6, 7, 8]
+    assert len(set(np.diff(Columns.of(("I", "am", "here")).edges).tolist())) == 1
+
+
+@pytest.mark.parametrize(
+    ("cursor", "border", "mark"),
+    [(0, 3, "^       |decoder"), (3, 3, "        ^decoder"), (4, 3, "        |  ^"), (2, 3, "      ^ |decoder"),
+     (0, -1, "^")],
+)  # fmt: skip
+async def test_a_sign_stands_where_a_decoder_begins(cursor: int, border: int, mark: str) -> None:
+    symbols = ("ab", "cd", "ef", "gh", "ij")
+    strip = Strip("")
+    strip.columns = Columns(tuple(f"{symbol} " for symbol in symbols), np.array([0, 3, 6, 8, 11, 14]))
+    async with strip.run_test(size=(60, 4)) as pilot:
+        strip.strip.show(strip.columns, 0, cursor, [Style()] * 5, border)
+        await pilot.pause()
+        assert lines_of(strip)[1].rstrip() == " " * GUTTER + mark

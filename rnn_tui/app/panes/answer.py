@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 
+from rnn_tui.app.panes.answer_apart import ApartPage
 from rnn_tui.app.panes.answer_asking import BEAMS, UPDATES, VALUES
 from rnn_tui.app.panes.answer_lines import ForecastPage, GapsPage
 from rnn_tui.app.panes.answer_showing import AnswerShowing
@@ -34,21 +35,26 @@ class Answering(AnswerShowing):
         if not has_network(self.status) or (action not in MOVES and not hasattr(self, f"do_{action}")):
             return False
         page = self.page
-        if action in ("prompt", "again", "write", "follow"):
+        if action in ("prompt", "again", "write"):
             return action != "prompt" or not self.at_gaps
+        if action == "follow":
+            return not self.at_apart
         if action == "compare":
             return self.task_name in GAPPED
         if action in ("earlier", "later"):
-            return not self.at_gaps
+            return not self.at_gaps and not self.at_apart
         if action == "best":
             return self.status.has_best
+        if action in ("probabilities", "probabilities_back"):
+            more = page is not None and len(page.VIEWS) > 1
+            return not self.at_gaps and (self.at_apart or self.has_apart or more)
+        if action == "go_to" and self.at_apart:
+            return False
         if page is None:
             # Moves are kept until there is an answer to move in.
             return action in MOVES
         if action in ("up", "down"):
-            return isinstance(page, TranslatedPage)
-        if action == "probabilities":
-            return len(page.VIEWS) > 1
+            return isinstance(page, TranslatedPage | ApartPage)
         if action in ("more", "less"):
             return bool(page.MORE)
         return True
@@ -56,7 +62,11 @@ class Answering(AnswerShowing):
     def label_of(self, action: str) -> str:
         """What an action is called here."""
         if action == "write":
-            return "stop" if self.busy else "measure" if self.at_gaps else "ask"
+            return "stop" if self.busy else "measure" if self.at_gaps else "score" if self.at_apart else "ask"
+        if action == "again" and self.at_apart:
+            return "score again"
+        if action == "left" and self.at_apart:
+            return "column"
         if action == "again" and self.at_gaps:
             return "measure again"
         if action == "left" and isinstance(self.page, GapsPage):
@@ -76,7 +86,8 @@ class Answering(AnswerShowing):
             self._pane.host.keys_changed()
 
     def _move(self, move: str, by: int) -> None:
-        if self.page is None or (self.asking.awaits_another and not self.at_gaps):
+        elsewhere = self.at_gaps or self.at_apart
+        if self.page is None or (self.asking.awaits_another and not elsewhere):
             if len(self._typed) < MOST_TYPED:
                 self._typed.append((move, by))
             return
@@ -107,13 +118,17 @@ class Answering(AnswerShowing):
     def take_text(self, text: str) -> None:
         """Ask about a text of the person's own, whole; an empty one: an example of the data."""
         self.at_gaps = False
+        self._leave_apart()
         self.asking.text = text[:LONGEST] if text.strip() else None
         self._ask()
         self.draw()
 
     def escape(self) -> bool:
-        """One level up: what is under way, then the gap curves."""
-        if self.at_gaps:
+        """One level up: what is under way, then the gap curves or the figures that are taken apart."""
+        if self.at_apart:
+            if not self.parting.stop() or not self.parting.tables:
+                self._leave_apart()
+        elif self.at_gaps:
             if not self.gaps.stop():
                 self.at_gaps = False
         elif not (self.asking.late and self._stop()):
@@ -134,7 +149,10 @@ class Answering(AnswerShowing):
 
     def do_write(self) -> None:
         if self.busy:
-            if self.at_gaps:
+            if self.at_apart:
+                self._typed.clear()
+                self.parting.stop()
+            elif self.at_gaps:
                 self.gaps.stop()
             else:
                 self._stop()
@@ -145,6 +163,8 @@ class Answering(AnswerShowing):
     def do_again(self) -> None:
         if self.at_gaps:
             self.gaps.ask(self._pane.lab, self.asking.best)
+        elif self.at_apart:
+            self.parting.ask(self._pane.lab, self.asking.best)
         else:
             self._ask()
         self.draw()
@@ -166,9 +186,42 @@ class Answering(AnswerShowing):
         self._ask()
 
     def do_probabilities(self) -> None:
-        if self.page is not None:
-            self.page.turn_view()
-            self.redraw()
+        self._turn_view(1)
+
+    def do_probabilities_back(self) -> None:
+        self._turn_view(-1)
+
+    def _turn_view(self, by: int) -> None:
+        """The next view of the answer; after the last one, and before the first, the figures taken apart."""
+        tables = max(len(self.parting.tables), 1) if self.has_apart else 0
+        page = self.pages.get(type(self.answer)) if self.answer is not None else None
+        views = len(page.VIEWS) if page is not None else 1
+        now = views + (self.apart.view if self.apart is not None else 0) if self.at_apart else page.view if page else 0
+        to = (now + by) % (views + tables)
+        if to >= views:
+            if self.apart is not None:
+                self.apart.turn_to(to - views)
+            self._enter_apart()
+        else:
+            self._leave_apart()
+            if page is not None:
+                page.view = to
+        self.redraw()
+
+    def _enter_apart(self) -> None:
+        if not self.at_apart:
+            self._typed.clear()
+        self.at_apart = True
+        if self.parting.wants(self.asking.best and self.status.has_best):
+            self.parting.ask(self._pane.lab, self.asking.best)
+
+    def _leave_apart(self) -> None:
+        """Back to one example; what nobody looks at is not scored to its end."""
+        if self.at_apart:
+            self._typed.clear()
+            self.parting.stop()
+            self.at_apart = False
+            self.parting.trouble = ""
 
     def do_more(self) -> None:
         self._change(1)
@@ -220,4 +273,5 @@ class Answering(AnswerShowing):
     def leave(self) -> None:
         """The network that is shown now is not asked: put an end to what is under way."""
         self.gaps.stop()
+        self.parting.stop()
         self.asking.stop()

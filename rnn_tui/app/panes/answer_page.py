@@ -80,10 +80,6 @@ class Page(Vertical):
         """Give a widget so many rows."""
         widget.styles.height = rows
 
-    def turn_view(self) -> None:
-        """Show something else of it."""
-        self.view = (self.view + 1) % len(self.VIEWS)
-
     def verdict(self) -> Spans:
         """In a few words, what it comes to: right or wrong."""
         return ()

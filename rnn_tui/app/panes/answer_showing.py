@@ -13,6 +13,7 @@ from textual.widget import Widget
 from rnn_tui.app.pane import Pane
 from rnn_tui.app.panes import answer_words as words
 from rnn_tui.app.panes.answer_added import AddedPage
+from rnn_tui.app.panes.answer_apart import ApartPage, Parting, has_parts
 from rnn_tui.app.panes.answer_asking import UPDATES, Asking, GapAsking
 from rnn_tui.app.panes.answer_classified import ClassifiedPage
 from rnn_tui.app.panes.answer_lines import ForecastPage, GapsPage
@@ -22,7 +23,7 @@ from rnn_tui.app.panes.answer_translated import TranslatedPage
 from rnn_tui.app.panes.reading_pane import DRAW_EVERY
 from rnn_tui.app.widgets.field import Field
 from rnn_tui.app.widgets.painted import Painted, Spans
-from rnn_tui.views import Added, Answer, Classified, Forecast, GapCurves, Phase, Status, Tagged, Translated
+from rnn_tui.views import Added, Answer, Breakdown, Classified, Forecast, GapCurves, Phase, Status, Tagged, Translated
 
 PAGES: dict[type[Answer], type[Page]] = {
     Tagged: TaggedPage, Classified: ClassifiedPage, Translated: TranslatedPage, Forecast: ForecastPage,
@@ -49,6 +50,10 @@ class AnswerShowing(Widget):
         self.gaps = GapAsking()
         self.at_gaps = False
         """Whether the gap curves are looked at."""
+        self.parting = Parting()
+        self.at_apart = False
+        """Whether the figures of a whole part are looked at, taken apart."""
+        self.apart: ApartPage | None = None
         self.answer: Answer | None = None
         self.pages: dict[type[Answer], Page] = {}
         self._kept = -1
@@ -82,6 +87,11 @@ class AnswerShowing(Widget):
         return config.data.task if config is not None else ""
 
     @property
+    def has_apart(self) -> bool:
+        """Whether there are figures to take apart."""
+        return has_parts(self.status.config)
+
+    @property
     def shown_answer(self) -> Answer | None:
         """What is looked at: the gap curves, or the answer."""
         return self.gaps.curves if self.at_gaps else self.answer
@@ -89,12 +99,19 @@ class AnswerShowing(Widget):
     @property
     def page(self) -> Page | None:
         """The page of what is looked at."""
+        if self.at_apart:
+            return self.apart if self.parting.tables else None
         shown = self.shown_answer
         return self.pages.get(type(shown)) if shown is not None else None
 
     @property
     def busy(self) -> bool:
-        return self.gaps.under_way if self.at_gaps else self.asking.under_way
+        return self._at.under_way
+
+    @property
+    def _at(self) -> Asking | GapAsking | Parting:
+        """The question that belongs to what is looked at."""
+        return self.gaps if self.at_gaps else self.parting if self.at_apart else self.asking
 
     # The tick.
 
@@ -107,11 +124,11 @@ class AnswerShowing(Widget):
         if found is not None:
             self.answer = found[0]
             self._turn_to(found[0], found[1])
-            page = self.page
-            if self._kept >= 0 and page is not None:
-                page.put_place(self._kept)
+            if self._kept >= 0:
+                self.pages[type(found[0])].put_place(self._kept)
                 self._kept = -1
-            self._make_typed()
+            if not self.at_apart:
+                self._make_typed()
         elif waited and self.asking.trouble:
             self._typed.clear()
             if self.answer is not None:
@@ -126,9 +143,13 @@ class AnswerShowing(Widget):
                 self._turn_to(self.gaps.curves, True)
             self._dirty = True
             self._pane.host.keys_changed()
-        if not self.at_gaps and self.asking.due(self.answer is not None, status, self._pane.host.plot_period):
+        if self.parting.ended():
+            self._take_apart()
+        elsewhere = self.at_gaps or self.at_apart
+        if not elsewhere and self.asking.due(self.answer is not None, status, self._pane.host.plot_period):
             self._ask()
-        now = (status.phase, status.doing, status.step, status.weights_version, self.asking.doing, self.gaps.doing)
+        now = (status.phase, status.doing, status.step, status.weights_version, self.asking.doing, self.gaps.doing,
+               self.parting.doing)  # fmt: skip
         if now != self._now:
             self._now = now
             self._dirty = True
@@ -143,6 +164,22 @@ class AnswerShowing(Widget):
             self.pages[kind] = PAGES[kind]()
             self.mount(self.pages[kind])
         self.pages[kind].take(answer, same)
+
+    def _take_apart(self) -> None:
+        """Show the tables that have come, on a page that is made when it is first needed; or why there are none."""
+        if self.apart is None:
+            self.apart = ApartPage()
+            self.mount(self.apart)
+        if self.parting.trouble:
+            self._typed.clear()
+            if self.parting.tables:
+                self._pane.host.say(self.parting.trouble, error=True)
+        else:
+            self.apart.put(self.parting.tables)
+            if self.at_apart:
+                self._make_typed()
+        self._dirty = True
+        self._pane.host.keys_changed()
 
     def _make_typed(self) -> None:
         typed, self._typed = self._typed, []
@@ -166,8 +203,9 @@ class AnswerShowing(Widget):
         """Another network answers: what the old one said is not its own."""
         self.asking.forget()
         self.gaps.forget()
+        self.parting.forget()
         self.answer = None
-        self.at_gaps = False
+        self.at_gaps = self.at_apart = False
         self._kept = -1
         self._typed.clear()
         self._dirty = True
@@ -189,39 +227,46 @@ class AnswerShowing(Widget):
         self._dirty = False
         self._drawn_at = time.monotonic()
         self._drawn_for = self._sizes()
-        shown, page, width = self.shown_answer, self.page, self.size.width
-        for each in self.pages.values():
+        page, width = self.page, self.size.width
+        for each in (*self.pages.values(), *((self.apart,) if self.apart is not None else ())):
             each.display = each is page
         self._empty.display = page is None
-        if shown is None or page is None:
-            trouble = self.gaps.trouble if self.at_gaps else self.asking.trouble
-            self._header.paint([((f" {self._doing}", "quiet"),)])
-            self._empty.paint(words.message(self.status, trouble, self.busy, self.task_name, width))
+        if page is None:
+            self._header.paint([((f" {self._at.doing}", "quiet"),)])
+            if self.at_apart:
+                self._empty.paint(words.apart_message(self.parting.trouble, self.parting.under_way, width))
+            else:
+                self._empty.paint(words.message(self.status, self._at.trouble, self.busy, self.task_name, width))
         else:
             rows = 2 if self.size.height >= LOW else 1
+            if isinstance(page, ApartPage):
+                rows = page.fold(width, self.size.height)
             self._header.styles.height = rows
-            self._header.paint(self._headlines(shown, page, width, rows))
+            self._header.paint(self._headlines(page, width, rows))
             if page.is_mounted and page.size.height:
                 page.draw()
         if self._pane.field is self._field:
             self._hint.paint([words.typing_hint(self.task_name, width)])
 
-    @property
-    def _doing(self) -> str:
-        return self.gaps.doing if self.at_gaps else self.asking.doing
-
-    def _headlines(self, answer: Answer, page: Page, width: int, rows: int) -> list[Spans]:
-        asked = self.gaps.version if self.at_gaps else self.asking.version
-        best = self.asking.best and self.status.has_best
-        others = asked != self.status.weights_version
-        weights = words.weights_told(answer.step, self.status.step, best, self.asking.follows, others)
-        source = words.source_told(answer)
+    def _headlines(self, page: Page, width: int, rows: int) -> list[Spans]:
+        best = self.parting.best if self.at_apart else self.asking.best and self.status.has_best
+        others = self._at.version != self.status.weights_version
+        shown = page.shown if isinstance(page, ApartPage) else self.shown_answer
+        assert shown is not None
+        follows = self.asking.follows and not self.at_apart
+        weights = words.weights_told(shown.step, self.status.step, best, follows, others)
+        if isinstance(page, ApartPage):
+            verdict = page.verdict(0 if self._at.doing else width - len(weights) - 3)
+            source = "" if page.folded else page.source()
+            return words.headlines(verdict, source, weights, self._at.doing, width, rows, stop="escape")
+        assert not isinstance(shown, Breakdown)
+        source = words.source_told(shown)
         if self.at_gaps:
             updates = UPDATES[self.gaps.updates]
             source = self.gaps.trouble or (f"fresh ones get {updates:,} updates" if updates else "this network alone")
         elif len(page.VIEWS) > 1 and page.view:
             source = f"{page.VIEWS[page.view]}  {source}"
-        return words.headlines(page.verdict(), source, weights, self._doing, width, rows)
+        return words.headlines(page.verdict(), source, weights, self._at.doing, width, rows)
 
     # What is kept and told.
 

@@ -39,6 +39,10 @@ nats, the higher the better.
 **Forecasting**: one step ahead from the true past, and **free-running**, fed with its own forecasts.
 **Persistence** says the last value again, **seasonal** the one a season ago: a network should beat both.
 
+**Taken apart** (`v`, after the other views): the figures of the whole validation part. A **confusion matrix** has
+the right classes down and what they were taken for across; the colour is the share of the row, and what is
+off the diagonal is wrong. A translation is told by the length of its source, a forecast by how far ahead it is.
+
 **Gap** (`c`): what is remembered over how many timesteps. This network first, then fresh ones of each cell,
 trained here in turn; the line of one that remembers nothing is always drawn.
 """
@@ -52,9 +56,14 @@ def weights_told(step: int, now: int, best: bool, follows: bool, others: bool) -
     return told + (", follows" if follows else "")
 
 
-def headlines(verdict: Spans, source: str, weights: str, doing: str, width: int, rows: int) -> list[Spans]:
-    """What it comes to, with which weights, and of which example; what is being done goes before the weights."""
-    told = f"{clean_line(doing)}, enter stops" if doing else weights
+def headlines(
+    verdict: Spans, source: str, weights: str, doing: str, width: int, rows: int, stop: str = "enter",
+) -> list[Spans]:  # fmt: skip
+    """What it comes to, with which weights, and of which example; what is being done goes before the weights.
+
+    `stop`: the key that puts an end to it.
+    """
+    told = f"{clean_line(doing)}, {stop} stops" if doing else weights
     first: Spans = ((" ", ""), *verdict)
     source = clean_line(source)
     if rows > 1:
@@ -96,6 +105,15 @@ def message(status: Status, trouble: str, under_way: bool, task: str, width: int
         return [(), *_sentence("reading it ...", width)]
     what = EXAMPLES.get(task, OTHERWISE)
     return [(), *_sentence(f"r asks it about an example; i types {what}.", width)]
+
+
+def apart_message(trouble: str, under_way: bool, width: int) -> list[Spans]:
+    """What to press while there are no figures to take apart."""
+    if under_way:
+        told, key = "It answers every example of the part; the figures come then.", "escape stops it."
+    else:
+        told, key = trouble or "Nothing is scored yet.", "r scores the part, escape goes back to one example."
+    return [(), *_sentence(told, width), (), *_sentence(key, width)]
 
 
 def typing_hint(task: str, width: int) -> Spans:

@@ -13,7 +13,7 @@ from rnn_tui.app.panes import mending
 from rnn_tui.app.panes.gradients_picture import GradientsPicture
 from rnn_tui.app.panes.gradients_reading import COMPARED, VIEWS
 from rnn_tui.app.panes.words import GRADIENTS_HELP
-from rnn_tui.app.widgets.field import LONGEST
+from rnn_tui.app.reading import LANGUAGE
 from rnn_tui.views import Phase, Status, in_unit
 
 MOVES = frozenset(("left", "right", "left_ten", "right_ten", "first", "last", "layer_down", "layer_up"))
@@ -99,10 +99,16 @@ class GradientsPane(GradientsPicture):
         trace = self.trace
         if trace is None:
             return
-        self.at = self.reading.cursor
-        if self.at > trace.steps - 2:
+        cursor, places = self.reading.cursor, self.places
+        if cursor in places:
+            self.at = cursor
+        elif trace.task == LANGUAGE:
             self.at = -1
             self.host.say("nothing comes after the last symbol: the loss stands before it")
+        elif places:
+            near = min(places, key=lambda t: abs(t - cursor))
+            self.host.say(f"nothing is asked at t {cursor}, so no loss can stand there; t {near} asks")
+            return
         self.answers.hurry_not()
         self._changed()
 
@@ -131,12 +137,6 @@ class GradientsPane(GradientsPicture):
     def do_break_it(self) -> None:
         mending.break_it(self.host)
 
-    def do_text(self) -> None:
-        self.open_field(self._own, self.inquiry.text or "")
-        self._own.cut = 0
-        self._dirty = True
-        self.draw()
-
     def accept(self) -> None:
         text = self._own.value
         self.close_field()
@@ -160,33 +160,9 @@ class GradientsPane(GradientsPicture):
         self._dirty = True
         return True
 
-    def pasted(self, text: str) -> bool:
-        if not self.has_network or not text or self.view == "training":
-            return False
-        if len(text) > LONGEST:
-            self.host.say(f"the pasted text has {len(text):,} symbols; the first {LONGEST:,} are read")
-        self._read_own(text[:LONGEST])
-        return True
-
-    def _read_own(self, text: str) -> None:
-        """A text of one's own, whole; an empty one gives the passage back."""
-        self.inquiry.text = text or None
-        self._ask(another=True)
-        self._changed()
-
-    def do_earlier(self) -> None:
-        self._turn(-1)
-
-    def do_later(self) -> None:
-        self._turn(1)
-
-    def _turn(self, by: int) -> None:
-        no_more = self.inquiry.turn(by, self.lab.data)
-        if no_more:
-            self.host.say(no_more)
-        else:
-            self._ask(another=True)
-            self._changed()
+    @property
+    def takes_text(self) -> bool:
+        return self.has_network and self.view != "training"
 
     def do_reread(self) -> None:
         self.answers.again()
@@ -227,9 +203,10 @@ class GradientsPane(GradientsPicture):
         values: dict[str, str] = {}
         if flow is not None:
             layer = flow.layers[reading.layer]
-            values["L"] = f"{flow.loss:.3f} nats = {in_unit(flow.loss, 'bits'):.2f} bits"
+            nats = f"{flow.loss:.3f} nats = {in_unit(flow.loss, 'bits'):.2f} bits"
+            values["L"] = f"{flow.loss:.4g}, a squared error" if flow.real else nats
             values["horizon"] = f"{layer.horizon} timesteps (layer {reading.layer})"
-            if reading.cursor <= flow.at:
+            if reading.cursor < len(layer.norms):
                 values["dL/dh_t"] = f"{flows.size(float(layer.norms[reading.cursor]))} at t {reading.cursor}"
             if layer.spectral_radius is not None:
                 values["spectral radius"] = flows.size(layer.spectral_radius)

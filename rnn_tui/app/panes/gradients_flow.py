@@ -8,18 +8,23 @@ from collections.abc import Sequence
 import numpy as np
 from rich.cells import cell_len
 
+from rnn_tui.app.panes.inspect_answers import is_real, named, right_at
 from rnn_tui.app.panes.inspect_view import cut
-from rnn_tui.app.reading import Reading
+from rnn_tui.app.reading import LANGUAGE, Reading
 from rnn_tui.app.widgets.bars import quoted
 from rnn_tui.app.widgets.painted import Span, Spans
 from rnn_tui.app.widgets.ribbon import ASCII_DOT, DOT, Band, Scale, ribbon, scale_of
 from rnn_tui.app.widgets.row import fit, wrap
 from rnn_tui.app.widgets.text_strip import GUTTER, Columns
 from rnn_tui.symbols import clean_line
-from rnn_tui.views import Comparison, GradientFlow, LayerFlow
+from rnn_tui.views import Comparison, GradientFlow, LayerFlow, Trace
 
 _ASCII = str.maketrans("←→─├┤┃│┈•●", "<>-[]||-oo")
 LOSS = "L"
+KINDS = {"tagging": "tag ", "classification": "class "}
+"""What an answer is called, by task."""
+BOTH = 4
+"""Rows of the chart from which the backward direction has its share of them."""
 MOST_COMPARED = 12.0
 """Decades of a comparison: a network that forgets at once must not press the others flat."""
 
@@ -66,11 +71,19 @@ def header(title: str, reading: Reading, weights: str, doing: str, width: int, l
     return cut(((f" {form}", "mark"), (told, "quiet")), width)
 
 
-def title_of(at: int, target: str, width: int) -> str:
+def title_of(trace: Trace, at: int, flow: GradientFlow | None, width: int) -> str:
     """What the gradient is of, behind the name of what is shown."""
+    target = flow.target if flow is not None and flow.at == at else right_at(trace, at)
+    if trace.task == LANGUAGE:
+        target = trace.symbols[at + 1]
+    told = target if is_real(trace) else named(trace, target) if target else "the likeliest"
     if width < 60:
-        return f", L {quoted(target)} t {at}"
-    return f", L = cost of {quoted(target)} after t {at}"
+        return f", L {told} t {at}"
+    if trace.task == LANGUAGE:
+        return f", L = cost of {told} after t {at}"
+    kind = "squared error of " if is_real(trace) else f"cost of {KINDS.get(trace.task, '')}"
+    likeliest = " (the likeliest)" if flow is not None and flow.likeliest and target else ""
+    return f", L = {kind}{told}{likeliest} after {quoted(trace.symbols[at])} t {at}"
 
 
 def flow_band(flow: GradientFlow, chosen: int, rows: int, start: int, end: int, first: int = 0) -> Band:
@@ -88,6 +101,8 @@ def flow_rows(
     flow: GradientFlow, chosen: int, columns: Columns, start: int, end: int, rows: int, ascii_only: bool
 ) -> list[Spans]:
     """The chart: the chosen layer, and the others below it, on the same scale, where there is room for them."""
+    if flow.layers[chosen].backward is not None:
+        return _both_ways(flow, chosen, columns, start, end, rows, ascii_only)
     each = len(flow.layers)
     if each < 2 or rows < 10 * each:
         return ribbon(flow_band(flow, chosen, rows, start, end), columns, start, end, ascii_only)
@@ -98,6 +113,30 @@ def flow_rows(
         style = "heading" if k == chosen else "quiet"
         lines.append(((f" layer {k}: horizon {layer.horizon} timesteps", style),))
         lines += ribbon(Band(layer.norms, scale, layer.cell_norms, 0, flow.cut), columns, start, end, ascii_only)
+    return lines
+
+
+def _both_ways(
+    flow: GradientFlow, chosen: int, columns: Columns, start: int, end: int, rows: int, ascii_only: bool
+) -> list[Spans]:
+    """The forward direction of a layer, and below it the backward one, on one scale."""
+    layer = flow.layers[chosen]
+    assert layer.backward is not None
+    if rows < BOTH:
+        return ribbon(flow_band(flow, chosen, rows, start, end), columns, start, end, ascii_only)
+    named_too = rows >= 2 * BOTH
+    each = (rows - 2 * named_too) // 2
+    known = [norms for norms in (layer.norms, layer.cell_norms, layer.backward, layer.backward_cell)
+             if norms is not None]  # fmt: skip
+    scale = scale_of([norms[start:end] for norms in known], each)
+    lines: list[Spans] = []
+    for told, norms, cells, cut_at in (
+        (f" forward: the past, horizon {layer.horizon} back", layer.norms, layer.cell_norms, flow.cut),
+        (f" backward: what comes later, horizon {layer.backward_horizon} on", layer.backward, layer.backward_cell, 0),
+    ):
+        if named_too:
+            lines.append(((told, "heading"),))
+        lines += ribbon(Band(norms, scale, cells, 0, cut_at), columns, start, end, ascii_only, guides=each > 2)
     return lines
 
 
@@ -135,8 +174,11 @@ def reach_lines(flow: GradientFlow, reading: Reading, title: str, nonlinearity: 
     layer, t, at = flow.layers[reading.layer], reading.cursor, flow.at
     least = ", from where 1e-6 of it is left" if width >= 76 else ""
     unit = " timesteps" if width >= 60 else ""
+    reach = f"{layer.horizon}{unit}"
+    if layer.backward is not None:
+        reach = f"{layer.horizon} back, {layer.backward_horizon} on"
     lines: list[Spans] = [
-        ((f" {title}, layer {reading.layer}: horizon {layer.horizon}{unit}", "heading"), (least, "quiet")),
+        ((f" {title}, layer {reading.layer}: horizon {reach}", "heading"), (least, "quiet")),
         place_line(layer, t, at, width),
     ]
     if layer.spectral_radius is not None and layer.singular_values is not None and t <= at:
@@ -146,6 +188,10 @@ def reach_lines(flow: GradientFlow, reading: Reading, title: str, nonlinearity: 
 
 def place_line(layer: LayerFlow, t: int, at: int, width: int) -> Spans:
     """What is left of the gradient at the cursor."""
+    if layer.backward is not None and t < min(len(layer.norms), len(layer.backward)):
+        forward, backward = size(float(layer.norms[t])), size(float(layer.backward[t]))
+        what = "|dL/dh_t| " if width >= 60 else ""
+        return ((f" at t {t}: {what}forward {forward}, backward {backward}", "value"),)
     if t > at:
         return ((f" t {t} lies behind the loss: its state has no part in it", "value"),)
     left = left_of(layer.norms, t, at)
@@ -191,9 +237,12 @@ def legend(layer: LayerFlow, cut_at: int, ascii_only: bool, width: int) -> Spans
 
 
 def comparison_rows(
-    found: Comparison, columns: Columns, start: int, end: int, rows: int, ascii_only: bool, width: int
+    found: Comparison, columns: Columns, start: int, end: int, rows: int, ascii_only: bool, width: int, unit: str
 ) -> list[Spans]:
-    """Each network's ribbon on one scale, its horizon beside its name; below, what could not be compared."""
+    """Each network's ribbon on one scale, its horizon beside its name; below, what could not be compared.
+
+    `unit` is that of the loss.
+    """
     missing: list[Spans] = [((f" {fit(clean_line(told), width - 2)}", "warn"),) for told in found.missing]
     networks = found.networks
     if not networks:
@@ -210,14 +259,14 @@ def comparison_rows(
             label = fit(f"{one.cell.upper()} {one.horizon}", GUTTER - 1)
             lines.append(((f"{label:<{GUTTER}}", "heading"), *row[1:]))
             continue
-        lines.append(cut(_named(clean_line(one.title), one.horizon, one.loss, width), width))
+        lines.append(cut(_named(clean_line(one.title), one.horizon, one.loss, width, unit), width))
         band = Band(one.norms, scale, one.cell_norms)
         lines += ribbon(band, columns, start, end, ascii_only, guides=each > 2)
     return [*lines, *missing][:rows]
 
 
-def _named(title: str, horizon: int, loss: float, width: int) -> tuple[Span, ...]:
-    told = f"   horizon {horizon}" + (f"   L {loss:.2f} nats" if math.isfinite(loss) and width >= 60 else "")
+def _named(title: str, horizon: int, loss: float, width: int, unit: str) -> tuple[Span, ...]:
+    told = f"   horizon {horizon}" + (f"   L {loss:.2f} {unit}" if math.isfinite(loss) and width >= 60 else "")
     return ((f" {fit(title, max(width - len(told) - 1, 8))}", "heading"), (told, "value"))
 
 
@@ -234,12 +283,14 @@ def place_of(found: Comparison, t: int, width: int) -> list[Spans]:
 def as_text(flow: GradientFlow, reading: Reading, title: str, symbols: Sequence[str]) -> str:
     """The layer's norms, to be copied: a heading, and a line for each timestep."""
     layer = flow.layers[reading.layer]
+    more = (("dL/dc", layer.cell_norms), ("backward dL/dh", layer.backward), ("backward dL/dc", layer.backward_cell))
+    kind = "squared error of" if flow.real else "cost of"
     lines = [
-        f"{title}, weights of step {flow.step}, layer {reading.layer}: L = cost of {quoted(flow.target)} after "
-        f"t {flow.at}, {flow.loss:.6f} nats, horizon {layer.horizon}",
-        "t symbol dL/dh" + (" dL/dc" if layer.cell_norms is not None else ""),
+        f"{title}, weights of step {flow.step}, layer {reading.layer}: L = {kind} {quoted(flow.target)} after "
+        f"t {flow.at}, {flow.loss:.6f}{'' if flow.real else ' nats'}, horizon {layer.horizon}",
+        "t symbol dL/dh" + "".join(f" {name}" for name, values in more if values is not None),
     ]
     for t, norm in enumerate(layer.norms.tolist()):
-        cell = "" if layer.cell_norms is None else f" {float(layer.cell_norms[t]):.6e}"
-        lines.append(f"{t} {quoted(symbols[t])} {norm:.6e}{cell}")
+        rest = "".join(f" {float(values[t]):.6e}" for _, values in more if values is not None)
+        lines.append(f"{t} {quoted(symbols[t])} {norm:.6e}{rest}")
     return "\n".join(lines)

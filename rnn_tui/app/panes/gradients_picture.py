@@ -10,7 +10,8 @@ from rnn_tui.app.panes import inspect_view as view
 from rnn_tui.app.panes.gradients_reading import GradientsReading
 from rnn_tui.app.panes.gradients_training import training_lines
 from rnn_tui.app.panes.inquiry import FOLLOW_EVERY
-from rnn_tui.app.widgets.field import LONGEST, Field
+from rnn_tui.app.panes.inspect_answers import is_real
+from rnn_tui.app.widgets.field import LONGEST
 from rnn_tui.app.widgets.painted import Painted, Spans
 from rnn_tui.app.widgets.ribbon import Ribbon, ribbon
 from rnn_tui.app.widgets.text_strip import GUTTER, TextStrip
@@ -33,7 +34,6 @@ class GradientsPicture(GradientsReading):
         super().__init__(id=id, classes=classes)
         self._header = Painted()
         self._strip = TextStrip()
-        self._own = Field(lines=True)
         self._hint = Painted()
         self._marks = Painted()
         self._chart = Ribbon()
@@ -134,8 +134,10 @@ class GradientsPicture(GradientsReading):
         title, weights = "while it trains", ""
         if self.view != "training":
             title = "BPTT" if self.view == "steps" else "|dL/dh_t|"
-            if trace is not None and trace.steps > 1:
-                title += flows.title_of(self.place, trace.symbols[self.place + 1], width)
+            if self.view == "steps" and trace is not None and trace.backward:
+                title = "BPTT forward"
+            if trace is not None and self.places:
+                title += flows.title_of(trace, self.place, self.flow, width)
             weights = view.weights_told(trace, self._now[0], self.lab.status, self.inquiry.follows)
             if self.compact and trace is not None:
                 weights = f"step {trace.step:,}"
@@ -143,16 +145,18 @@ class GradientsPicture(GradientsReading):
         self._header.paint([flows.header(title, self.reading, weights, doing, width, self.view != "training")])
 
     def _draw_hint(self) -> None:
-        self._hint.paint([view.typing_hint(len(self._own.value), self._own.cut, LONGEST, self.size.width)])
+        own, told = self._own, self.typed_told
+        self._hint.paint([view.typing_hint(len(own.value), own.cut, LONGEST, self.size.width, told)])
 
     def _draw_text(self, trace: Trace, width: int) -> None:
         reading = self.reading
         room = max(width - GUTTER, 1)
+        reading.fit(room)
         columns = reading.columns
-        reading.start = start = columns.window(reading.start, reading.cursor, room)
-        end = columns.end(start, room)
+        start, end = reading.start, columns.end(reading.start, room)
         if not self._own.open:
-            self._strip.show(columns, start, reading.cursor, view.text_styles(reading, start, end))
+            styles = view.text_styles(reading, start, end)
+            self._strip.show(columns, start, reading.cursor, styles, trace.border)
         self._marks.paint(self._mark_rows(start, end))
         self._chart.paint(self._chart_rows(start, end))
         self._lines.paint(self._detail_lines())
@@ -181,7 +185,8 @@ class GradientsPicture(GradientsReading):
         if self.view == "reach" and self.compared != "off":
             found = self.comparison
             if found is not None:
-                return flows.comparison_rows(found, reading.columns, start, end, rows, ascii_only, size.width)
+                unit = "squared error" if self.trace is not None and is_real(self.trace) else "nats"
+                return flows.comparison_rows(found, reading.columns, start, end, rows, ascii_only, size.width, unit)
         flow = self.flow
         if flow is None:
             waits: list[Spans] = [(), ((self._awaited, "quiet"),)]
@@ -194,7 +199,7 @@ class GradientsPicture(GradientsReading):
     @property
     def _awaited(self) -> str:
         trace = self.trace
-        if trace is not None and trace.steps < 2:
+        if trace is not None and not self.places:
             return "  a text of one symbol has nothing to predict: i types another"
         if trace is not None and not trace.number:
             return "  this reading can't be asked about any more: r reads the text again"

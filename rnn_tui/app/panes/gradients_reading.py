@@ -7,25 +7,24 @@ import time
 
 from rnn_tui.app.panes import inspect_view as view
 from rnn_tui.app.panes.gradients_questions import Answers
-from rnn_tui.app.panes.inquiry import Inquiry, has_network
-from rnn_tui.app.panes.reading_pane import ReadingPane, TimePane
+from rnn_tui.app.panes.inquiry import Inquiry
+from rnn_tui.app.panes.reading_pane import ReadingPane, TextPane
+from rnn_tui.app.reading import LANGUAGE
 from rnn_tui.lab.questions import Compare, FollowGradient, Question
-from rnn_tui.views import Comparison, GradientFlow, Phase, Status, Trace
+from rnn_tui.lab.task_words import words_of
+from rnn_tui.views import Comparison, GradientFlow, Status, Trace
 
 VIEWS = ("reach", "steps", "training")
 COMPARED = ("off", "fresh", "trained")
 NOW_EVERY = 1.0
 """Seconds from one drawing of the step that the training has reached to the next."""
-TYPED_AHEAD = 0.5
-"""Seconds after the pane was shown in which moves are kept, network or not."""
 
 
-class GradientsReading(TimePane):
+class GradientsReading(TextPane):
     """The text, where the loss stands in it, which view is shown; a subclass draws it."""
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
-        self.inquiry = Inquiry()
         self.answers = Answers()
         self.view = "reach"
         self.compared = "off"
@@ -40,26 +39,8 @@ class GradientsReading(TimePane):
         """The text that Inspect had when it was last looked at."""
         self._now = (0, -math.inf)
         self._followed = False
-        self._shown_at = -math.inf
 
     # What is read.
-
-    @property
-    def has_network(self) -> bool:
-        """Whether there is a model to ask."""
-        return has_network(self.lab.status)
-
-    @property
-    def awaits(self) -> bool:
-        """Whether another text than the one that is shown was asked for, and is not there yet."""
-        return self.trace is None or (self.inquiry.under_way and self.inquiry.another)
-
-    @property
-    def may_come(self) -> bool:
-        """Whether a network is there or on its way: what was typed with the pane's number may be ahead of it."""
-        status = self.lab.status
-        just_shown = time.monotonic() - self._shown_at < TYPED_AHEAD
-        return has_network(status) or status.phase is Phase.LOADING or just_shown
 
     def shown(self) -> None:
         self._shown_at = time.monotonic()
@@ -120,27 +101,43 @@ class GradientsReading(TimePane):
         self._now = (self.lab.status.step, time.monotonic())
 
     @property
+    def places(self) -> list[int]:
+        """The timesteps at which a loss can stand: where something is asked, or answered if nothing is known."""
+        trace = self.trace
+        if trace is None:
+            return []
+        if trace.task == LANGUAGE:
+            return list(range(trace.steps - 1))
+        asked = [t for t, right in enumerate(trace.right) if right]
+        if asked or words_of(trace.task).last:
+            return asked or [trace.steps - 1]
+        return list(range(max(trace.border, 0), trace.steps))
+
+    @property
     def place(self) -> int:
-        """Where the loss stands."""
-        last = max((self.trace.steps if self.trace else 0) - 2, 0)
-        return last if self.at < 0 else min(self.at, last)
+        """Where the loss stands: the last that asks, or the one that was chosen, or what is nearest to it."""
+        places = self.places
+        if not places:
+            return 0
+        return places[-1] if self.at < 0 else min(places, key=lambda t: abs(t - self.at))
 
     @property
     def trained_with(self) -> int:
-        """How many timesteps the training lets a gradient go back."""
+        """How many timesteps the training lets a gradient go back; 0: over the whole of an example."""
         config = self.lab.status.config
-        return config.training.sequence_length if config is not None else 0
+        streamed = config is not None and words_of(config.data.task).streamed
+        return config.training.sequence_length if config is not None and streamed else 0
 
     @property
     def reach(self) -> int:
         """k of the slider: how many timesteps back the gradient may go, the loss's own included."""
-        return min(self.k or self.trained_with or 1, self.place + 1)
+        return min(self.k or self.trained_with or self.place + 1, self.place + 1)
 
     @property
     def question(self) -> Question | None:
         """What has to be known for what is shown; None where nothing is missing, or can't be had."""
         trace = self.trace
-        if trace is None or trace.steps < 2 or not trace.number or self.view == "training" or self.awaits:
+        if trace is None or not self.places or not trace.number or self.view == "training" or self.awaits:
             return None
         if self.view == "steps":
             return FollowGradient(trace.number, self.place, 0 if self.reach > self.place else self.reach)
@@ -198,12 +195,7 @@ class GradientsReading(TimePane):
             return
         self._dirty = True
         if trace is None:
-            self.forget_typed()
-            if before is not None:
-                inquiry.go_back()
-                if inquiry.trouble:
-                    self.host.say(inquiry.trouble, error=True)
-                    inquiry.trouble = ""
+            self._not_answered()
             return
         self._take(trace, inquiry.another)
         self._followed = inquiry.follows and before is not None

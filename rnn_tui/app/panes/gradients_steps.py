@@ -100,7 +100,8 @@ def _slider(k: int, at: int, trained_with: int, width: int, ascii_only: bool) ->
     """Where k stands between 1 and all timesteps."""
     most = at + 1
     told = f" of {most}" + ("" if k < most else ": nothing is cut")
-    rest = f"   training.sequence_length {trained_with}" if width >= 76 else ""
+    rest = f"   training.sequence_length {trained_with}" if trained_with else "   training cuts nothing"
+    rest = rest if width >= 76 else ""
     room = max(min(width - 34 - len(rest), 40), 8)
     knob = round((k - 1) / max(most - 1, 1) * (room - 1))
     line = "├" + "─" * knob + "●" + "─" * (room - 1 - knob) + "┤"

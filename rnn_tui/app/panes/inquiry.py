@@ -8,6 +8,7 @@ from typing import Any
 
 from rnn_tui.app.widgets.field import LONGEST
 from rnn_tui.lab import Asked, Lab, TraceText
+from rnn_tui.lab.task_words import words_of
 from rnn_tui.views import DataView, Phase, Status, Trace
 
 PARTS = ("train", "validation", "test")
@@ -27,6 +28,12 @@ def has_network(status: Status) -> bool:
 def network_of(status: Status) -> tuple[str, str]:
     """Which network it is: a name may be given again."""
     return status.session, status.config.model.model_dump_json() if status.config else ""
+
+
+def writes(status: Status) -> bool:
+    """Whether the network reads what it answers, and forwards only."""
+    config = status.config
+    return config is not None and words_of(config.data.task).writes and not config.model.bidirectional
 
 
 class Inquiry:
@@ -137,17 +144,18 @@ class Inquiry:
         self.trouble = ""
         self.passage, self.part = 0, ""
 
-    def turn(self, by: int, data: DataView | None) -> str:
-        """Another passage of the validation part; why there is none further on, else empty."""
+    def turn(self, by: int, data: DataView | None, task: str) -> str:
+        """Another passage of the validation part, or another example; why there is none further on, else empty."""
         if self.text is not None:
             self.text = None
             return ""
+        what, step = ("passage", PASSAGE) if words_of(task).streamed else ("example", 1)
         of = self.part or "validation"
         length = next((part.length for part in data.parts if part.name == of), 0) if data else 0
-        last = max(0, length - PASSAGE) if length else 2**40
-        to = min(max(0, self.passage + by * PASSAGE), last)
+        last = max(0, length - step) if length else 2**40
+        to = min(max(0, self.passage + by * step), last)
         if to == self.passage:
-            return f"this is the first passage of the {of} part" if by < 0 else "this is its last passage"
+            return f"this is the first {what} of the {of} part" if by < 0 else f"this is its last {what}"
         self.passage = to
         return ""
 

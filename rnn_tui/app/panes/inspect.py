@@ -10,16 +10,18 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 
 from rnn_tui.app.actions import BY_ID, sign_of
+from rnn_tui.app.panes import inspect_answers as answers
 from rnn_tui.app.panes import inspect_layout as layout
 from rnn_tui.app.panes import inspect_view as view
 from rnn_tui.app.panes.generate import GeneratePane
-from rnn_tui.app.panes.inquiry import FOLLOW_EVERY, has_network
+from rnn_tui.app.panes.inquiry import FOLLOW_EVERY
 from rnn_tui.app.panes.lens_parts import keys_of
 from rnn_tui.app.panes.lenses import LENSES
 from rnn_tui.app.panes.looking_pane import LookingPane
 from rnn_tui.app.panes.words import INSPECT_HELP
+from rnn_tui.app.reading import LANGUAGE
 from rnn_tui.app.widgets.bars import Bars
-from rnn_tui.app.widgets.field import LONGEST, Field
+from rnn_tui.app.widgets.field import LONGEST
 from rnn_tui.app.widgets.heatmap import Heatmap
 from rnn_tui.app.widgets.painted import Painted
 from rnn_tui.app.widgets.text_strip import GUTTER, TextStrip
@@ -31,8 +33,6 @@ FOLLOW_BYTES = 4000
 """Bytes a second that following the training may send, more or less."""
 CELL_BYTES = 12
 """Bytes of one cell of a heatmap, more or less."""
-TYPED_AHEAD = 0.5
-"""Seconds after the pane was shown in which moves are kept, network or not."""
 MOVES = frozenset(
     ("left", "right", "left_ten", "right_ten", "first", "last", "up", "down", "page_up", "page_down", "layer_down",
      "layer_up", "value", "value_back", "sort")
@@ -59,10 +59,8 @@ class InspectPane(LookingPane):
         super().__init__(id=id, classes=classes)
         self._now = (0, -math.inf)
         self._followed = False
-        self._shown_at = -math.inf
         self._header = Painted()
         self._strip = TextStrip()
-        self._own = Field(lines=True)
         self._hint = Painted()
         self._cost = Heatmap()
         self._units = Heatmap()
@@ -89,26 +87,9 @@ class InspectPane(LookingPane):
 
     # What is read.
 
-    @property
-    def has_network(self) -> bool:
-        """Whether there is a model to ask."""
-        return has_network(self.lab.status)
-
-    @property
-    def awaits(self) -> bool:
-        """Whether another text than the one that is shown was asked for, and is not there yet."""
-        return self.trace is None or (self.inquiry.under_way and self.inquiry.another)
-
     def shown(self) -> None:
         self._shown_at = time.monotonic()
         self.tick(self.lab.status)
-
-    @property
-    def may_come(self) -> bool:
-        """Whether a network is there or on its way: what was typed with the pane's number may be ahead of it."""
-        status = self.lab.status
-        just_shown = time.monotonic() - self._shown_at < TYPED_AHEAD
-        return has_network(status) or status.phase is Phase.LOADING or just_shown
 
     def tick(self, status: Status) -> None:
         another, was_there = self.inquiry.meet(status)
@@ -156,12 +137,7 @@ class InspectPane(LookingPane):
             return
         self._dirty = True
         if trace is None:
-            self.forget_typed()
-            if before is not None:
-                inquiry.go_back()
-                if inquiry.trouble:
-                    self.host.say(inquiry.trouble, error=True)
-                    inquiry.trouble = ""
+            self._not_answered()
             return
         another = inquiry.another
         self._leave_recording()
@@ -176,8 +152,8 @@ class InspectPane(LookingPane):
         self._followed = inquiry.follows and before is not None
         self._now = (status.step, time.monotonic())
         self.make_typed()
-        told = view.unknown_told(trace)
-        if told and (before is None or inquiry.another):
+        told = view.unknown_told(trace) or (answers.BOTH_WAYS if before is None and answers.sees_ahead(trace) else "")
+        if told and (before is None or another):
             self.host.say(told)
 
     # How it is laid out.
@@ -196,11 +172,13 @@ class InspectPane(LookingPane):
         typing = self._own.open
         if self.lens is not None and self.trace is not None:
             room = max(height - 3, 1)
-            return layout.with_lens(height, self.lens.rows(room, width), typing, self._line.open)
-        reading = self.reading
+            cost = answers.top_count(self.trace, height) if self.lens.COST else 0
+            return layout.with_lens(height, self.lens.rows(room, width), typing, self._line.open, cost)
+        reading, trace = self.reading, self.trace
         return layout.without_lens(
-            width, height, max(len(reading.names), 1), reading.single, reading.units, typing, self.trace is not None
-        )
+            width, height, max(len(reading.direction), 1), reading.single, reading.units, typing, trace is not None,
+            answers.top_count(trace, height),
+        )  # fmt: skip
 
     def _arrange(self) -> bool:
         """Give every widget its rows; True if that changes the layout."""
@@ -264,26 +242,29 @@ class InspectPane(LookingPane):
             inquiry.rest = max(FOLLOW_EVERY, (self._cells_sent - before) * CELL_BYTES / FOLLOW_BYTES)
 
     def _draw_hint(self) -> None:
-        self._hint.paint([view.typing_hint(len(self._own.value), self._own.cut, LONGEST, self.size.width)])
+        own, told = self._own, self.typed_told
+        self._hint.paint([view.typing_hint(len(own.value), own.cut, LONGEST, self.size.width, told)])
 
     def _draw_reading(self, width: int) -> None:
         reading = self.reading
         # Of the pane, not of the strip: that may be hidden, and a window of no width runs after the cursor.
         room = max(width - GUTTER, 1)
-        reading.start = reading.columns.window(reading.start, reading.cursor, room)
+        reading.fit(room)
         end = reading.columns.end(reading.start, room)
-        lens = self.lens
+        lens, trace = self.lens, reading.trace
         if not self._own.open:
             styles = lens.styles(reading.start, end) if lens is not None else None
             if styles is None:
                 styles = view.text_styles(reading, reading.start, end)
-            self._strip.show(reading.columns, reading.start, reading.cursor, styles)
+            border = trace.border if trace is not None else -1
+            self._strip.show(reading.columns, reading.start, reading.cursor, styles, border)
         ascii_only = self.host.ascii_only
         looks = {"coloured": self.coloured, "ascii_only": ascii_only}
-        self._cost.show([view.cost_row(reading)], reading.columns, reading.start, **looks)
+        self._cost.show(answers.top_rows(reading, self._cost.size.height), reading.columns, reading.start, **looks)
         self._units.show(reading.unit_rows(self._units.size.height), reading.columns, reading.start, **looks)
         if self._over_time.display:
-            self._over_time.show(reading.rows_of(reading.unit), reading.columns, reading.start, **looks)
+            rows = reading.rows_of(reading.unit, reading.direction)
+            self._over_time.show(rows, reading.columns, reading.start, **looks)
         if self._legend.display:
             self._legend.paint([view.legend_line(reading, width, **looks)])
         if lens is not None:
@@ -293,7 +274,7 @@ class InspectPane(LookingPane):
             self._few.paint(view.few_lines(reading, width))
             return
         self._values.show(*view.value_bars(reading, self._values.size.width, self._values.size.height), ascii_only)
-        self._next.show(*view.next_bars(reading, self._next.size.width, self._next.size.height), ascii_only)
+        self._next.show(*answers.next_bars(reading, self._next.size.width, self._next.size.height), ascii_only)
         if self._facts.display:
             self._facts.paint(view.facts(reading, self._facts.size.width))
 
@@ -308,13 +289,17 @@ class InspectPane(LookingPane):
             mine = self.lens.allows(action) if self.lens is not None else None
             if mine is not None:
                 return mine
+            if action in LENSES and not LENSES[action].applies(self):
+                return False
             return not self.awaits and (not self.scrub.on or (action in LENSES and LENSES[action].RECORDINGS))
         if not super().allows(action):
             return False
         if action in ("scrub_back", "scrub_on"):
-            return self.has_network
+            return self.has_network and (self.writes or self.lab.status.recording_version > 0)
         if action in ("text", "earlier", "later", "reread", "follow"):
             return self.has_network
+        if action == "write_on":
+            return not self.awaits and self.writes
         if action in MOVES and not self.inquiry.trouble:
             return self.trace is not None or self.may_come
         return not self.awaits
@@ -333,11 +318,6 @@ class InspectPane(LookingPane):
             # Moves are possible for a moment; the key bar does not say so and take it back.
             return [(sign_of(BY_ID["run"].keys[0]), "train")]
         return super().key_hint()
-
-    def do_text(self) -> None:
-        self.open_field(self._own, self.inquiry.text or "")
-        self._own.cut = 0
-        self._changed()
 
     def accept(self) -> None:
         if self.field is self._line and self.lens is not None:
@@ -370,35 +350,6 @@ class InspectPane(LookingPane):
             return True
         return False
 
-    def pasted(self, text: str) -> bool:
-        if not self.has_network or not text:
-            return False
-        if len(text) > LONGEST:
-            self.host.say(f"the pasted text has {len(text):,} symbols; the first {LONGEST:,} are read")
-        self._read_own(text[:LONGEST])
-        return True
-
-    def _read_own(self, text: str) -> None:
-        """A text of one's own, whole; an empty one gives the passage back."""
-        self.inquiry.text = text or None
-        self.inquiry.part = ""
-        self._ask(another=True)
-        self._changed()
-
-    def do_earlier(self) -> None:
-        self._turn(-1)
-
-    def do_later(self) -> None:
-        self._turn(1)
-
-    def _turn(self, by: int) -> None:
-        no_more = self.inquiry.turn(by, self.lab.data)
-        if no_more:
-            self.host.say(no_more)
-        else:
-            self._ask(another=True)
-            self.tick(self.lab.status)
-
     def do_reread(self) -> None:
         self._ask()
         self.tick(self.lab.status)
@@ -414,7 +365,7 @@ class InspectPane(LookingPane):
         pane = self.host.pane("generate")
         if trace is not None and isinstance(pane, GeneratePane):
             t = self.reading.cursor
-            pane.take_prompt("".join(trace.symbols[: t + 1]), 0 if self.scrub.on else trace.number, t)
+            pane.take_prompt(answers.prompt_of(trace, t), 0 if self.scrub.on else trace.number, t)
             self.host.go("generate")
 
     def copy_text(self) -> str:
@@ -432,9 +383,13 @@ class InspectPane(LookingPane):
             for name in reading.names
         }
         cost = float(trace.bits[reading.cursor])
-        values["surprise"] = "nothing predicted the first symbol" if math.isnan(cost) else f"{cost:.2f} bits"
-        if not math.isnan(trace.loss):
-            values["perplexity"] = f"{perplexity(trace.loss):.2f} over this text"
+        if trace.task == LANGUAGE:
+            values["surprise"] = "nothing predicted the first symbol" if math.isnan(cost) else f"{cost:.2f} bits"
+            if not math.isnan(trace.loss):
+                values["perplexity"] = f"{perplexity(trace.loss):.2f} over this text"
+        else:
+            values["cost"] = answers.cost_told(trace, reading.cursor)[0]
+            values["answers"] = answers.whole_told(trace) or "what is right is not known"
         held = sum(array.nbytes for layer in trace.layers for array in layer.values())
         values["memory"] = f"this reading holds {held / 1e6:,.1f} MB; a text that would need over 256 MiB is cut"
         return values

@@ -34,9 +34,8 @@ def compact(width: int, height: int) -> bool:
     return height < COMPACT_HEIGHT or width < COMPACT_WIDTH
 
 
-def with_lens(height: int, wanted: int, typing_own: bool, typing_line: bool) -> Rows:
-    """Text, cost, and the lens below them; units where the lens leaves room for some."""
-    cost = int(height >= 9)
+def with_lens(height: int, wanted: int, typing_own: bool, typing_line: bool, cost: int) -> Rows:
+    """Text, `cost` rows of cost and attention, and the lens below them; units where the lens leaves room for some."""
     line = int(typing_line)
     # On the lowest screens what one types is worth more than the text.
     strip = 2 * (height >= 3 + line)
@@ -54,18 +53,18 @@ def with_lens(height: int, wanted: int, typing_own: bool, typing_line: bool) -> 
 
 
 def without_lens(
-    width: int, height: int, names: int, single: bool, units_there: int, typing: bool, there: bool
+    width: int, height: int, names: int, single: bool, units_there: int, typing: bool, there: bool, cost: int
 ) -> Rows:
     """Text, cost, units, the chosen unit over time where there is room, and the detail of the cursor.
 
-    `names`: values that a unit has; `single`: all of the chosen unit's are shown anyway; `there`: a text was read.
+    `names`: values that a unit has; `single`: all of the chosen unit's are shown anyway; `there`: a text was read;
+    `cost`: rows of cost and attention.
     """
     small = compact(width, height)
     tall = height >= TALL and not small
     airy = height >= AIRY
     detail = 0 if small else 8 if airy else 6
     few = (2 if height >= 8 else int(height >= 5)) if small else 0
-    cost = int(height >= 9)
     legend = int(not small)
     units = max(height - 3 - cost - legend - detail - few, 0)
     over_time = 0

@@ -92,6 +92,13 @@ class Lens:
     TITLE: ClassVar[str]
     RECORDINGS: ClassVar[bool] = False
     """Whether it can look at a recorded frame as well: that has no gates, and no number to ask by."""
+    COST: ClassVar[bool] = True
+    """Whether the rows of cost and attention stay above it."""
+
+    @classmethod
+    def applies(cls, pane: LookingPane) -> bool:
+        """Whether it has anything to show of the network and of the reading; its keys are not offered otherwise."""
+        return True
 
     def __init__(self, pane: LookingPane) -> None:
         self.pane = pane

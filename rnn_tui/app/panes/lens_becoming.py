@@ -27,6 +27,10 @@ class BecomingLens(Lens):
     TITLE: ClassVar[str] = "becoming"
     RECORDINGS: ClassVar[bool] = True
 
+    @classmethod
+    def applies(cls, pane: LookingPane) -> bool:
+        return pane.writes or pane.lab.status.recording_version > 0
+
     def __init__(self, pane: LookingPane) -> None:
         super().__init__(pane)
         self._was_on = False

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from rich.cells import cell_len
 
+from rnn_tui.app.panes import inspect_answers as answers
 from rnn_tui.app.panes.inspect_view import cut
 from rnn_tui.app.panes.lens import Asking, Lens
+from rnn_tui.app.reading import BACKWARD, LANGUAGE
 from rnn_tui.app.widgets import palette
 from rnn_tui.app.widgets.bars import GREY, NEGATIVE, POSITIVE, Bar, quoted
 from rnn_tui.app.widgets.painted import Span, Spans, columns_of
@@ -80,6 +82,11 @@ class EffectLens(Lens):
     ACTIONS: ClassVar[tuple[str, ...]] = ("hold", "edit")
     TITLE: ClassVar[str] = "effect"
 
+    @classmethod
+    def applies(cls, pane: LookingPane) -> bool:
+        # What is held is held in the forward direction.
+        return not pane.reading.backward
+
     def __init__(self, pane: LookingPane) -> None:
         super().__init__(pane)
         self.without = Asking()
@@ -108,7 +115,7 @@ class EffectLens(Lens):
     @property
     def _name(self) -> str:
         """The value that is shown; where all of the unit's are, its h."""
-        return "h" if self.reading.single else self.reading.value
+        return "h" if self.reading.single or self.reading.backward else self.reading.value
 
     def _hold(self, hold: Hold) -> str:
         try:
@@ -123,7 +130,8 @@ class EffectLens(Lens):
         if value.split() == ["release"]:
             self.lab.release(None)
         elif value.strip():
-            hold = meant(value, reading.layer, reading.unit, self._name, reading.names, reading.cursor)
+            names = [name for name in reading.names if not name.startswith(BACKWARD)]
+            hold = meant(value, reading.layer, reading.unit, self._name, names, reading.cursor)
             if isinstance(hold, str):
                 return hold
             if self._hold(hold):
@@ -158,7 +166,7 @@ class EffectLens(Lens):
         place, now = (trace.number, self.reading.cursor), time.monotonic()
         if place != self._rests[0]:
             self._rests = place, now
-        elif place != self._written_at and now - self._rests[1] >= RESTS and not self.pane.editing:
+        elif self.pane.writes and place != self._written_at and now - self._rests[1] >= RESTS and not self.pane.editing:
             self._written_at = place
             for asking, number, holds in (
                 (self.without, trace.without.number, ()), (self.asking, trace.number, trace.holds),
@@ -222,33 +230,60 @@ class EffectLens(Lens):
         return rows
 
     def _cost_line(self, trace: Trace, before: Trace, width: int) -> Spans:
-        if math.isnan(trace.loss) or math.isnan(before.loss):
-            return ((" the text is too short to have a cost", "quiet"),)
-        long, short = cost_told(before.loss, trace.loss, self.host.unit)
-        style = palette.style(_tone(trace.loss - before.loss))
+        old, new, long, short = self._costs(trace, before)
+        if math.isnan(new) or math.isnan(old):
+            why = "the text is too short to have a cost" if trace.task == LANGUAGE else "what is right is not known"
+            return ((fit(f" {why}", width), "quiet"),)
+        style = palette.style(_tone(new - old))
         for told in (f" over the text: {long}", f" {long}", f" cost {short}"):
             if len(told) <= width:
                 return ((told, style),)
         return ((fit(f" {short}", width), style),)
 
+    def _costs(self, trace: Trace, before: Trace) -> tuple[float, float, str, str]:
+        """What all answers cost without and with, and how that is told."""
+        if trace.squared is None or before.squared is None:
+            long, short = cost_told(before.loss, trace.loss, self.host.unit)
+            if trace.task != LANGUAGE:
+                long = f"mean cost {short}"
+            return before.loss, trace.loss, long, short
+        old, new = (float(each[~np.isnan(each)].mean()) if (~np.isnan(each)).any() else math.nan
+                    for each in (before.squared, trace.squared))  # fmt: skip
+        short = f"{old:.3g} -> {new:.3g}"
+        return old, new, f"mean squared error {short}", short
+
     def _most_changed(self, trace: Trace, before: Trace, width: int) -> Spans:
         """The symbols whose cost changed most."""
+        if trace.squared is not None:
+            return ()
         change = np.nan_to_num(trace.bits.astype(np.float64) - before.bits.astype(np.float64))
         spans: list[Span] = [(" most changed, bits:", "quiet")]
         for t in np.argsort(-np.abs(change), kind="stable")[:5].tolist():
-            told = f"  {quoted(trace.symbols[t])} t {t} {change[t]:+.1f}"
+            what = (
+                quoted(trace.symbols[t]) if trace.task == LANGUAGE else answers.named(trace, answers.right_at(trace, t))
+            )
+            told = f"  {what} t {t} {change[t]:+.1f}"
             if abs(change[t]) < 0.05 or columns_of(spans) + len(told) > width:
                 break
             spans.append((told, palette.style(_tone(float(change[t])))))
         if len(spans) == 1:
-            return ((fit(" no symbol's cost changed by 0.1 bits", width), "quiet"),)
+            what = "symbol" if trace.task == LANGUAGE else "answer"
+            return ((fit(f" no {what}'s cost changed by 0.1 bits", width), "quiet"),)
         return tuple(spans)
 
     def _expected(self, trace: Trace, before: Trace, width: int, height: int) -> list[Spans]:
         """What is expected next, without and with, symbol by symbol; the true one marked."""
         t = self.reading.cursor
+        word = "next" if trace.task == LANGUAGE else "answers"
+        if not answers.is_answered(trace, t):
+            return [((fit(" no answer yet", width), "quiet"),)]
+        if trace.predictions is not None and before.predictions is not None:
+            pairs = zip(before.predictions[t].tolist(), trace.predictions[t].tolist(), strict=True)
+            told = ", ".join(f"{answers.figure(a)} -> {answers.figure(b)}" for a, b in pairs)
+            return [((fit(f" {word} {told}", width), "value"),)]
         chances = [dict(zip(each.top_id[t].tolist(), each.top_p[t].tolist(), strict=True)) for each in (before, trace)]
-        true = int(trace.tokens[t + 1]) if t + 1 < trace.steps else -1
+        known_names, right = answers.answers_of(trace), answers.right_at(trace, t)
+        true = known_names.index(right) if right in known_names else -1
         if true >= 0:
             for each, known in zip((before, trace), chances, strict=True):
                 known[true] = 2.0 ** -float(each.next_bits[t])
@@ -259,10 +294,11 @@ class EffectLens(Lens):
         shown = symbols[: max(height - 1, 0)]
         if true >= 0 and true not in shown and shown:
             shown[-1] = true
-        names = [quoted(trace.vocabulary[k]) + (" true" if k == true else "") for k in shown]
+        mark = f" {answers.mark_of(trace)}"
+        names = [answers.named(trace, known_names[k]) + (mark if k == true else "") for k in shown]
         wide = max(5, *(cell_len(name) for name in names))
         half = min(max((width - wide - 3) // 2, 8), 44)
-        heading = pad(" next", wide + 2) + pad("without", half) + "held"
+        heading = pad(f" {word}", wide + 2) + pad("without", half) + "held"
         rows: list[Spans] = [((fit(heading, width), "heading"),)]
         for name, k in zip(names, shown, strict=True):
             spans: list[Span] = [(f" {pad(name, wide)} ", "mark" if k == true else "label")]
@@ -281,7 +317,7 @@ class EffectLens(Lens):
 
     def _writing_lines(self, width: int, height: int) -> list[Spans]:
         """What is written from the cursor on, without and with."""
-        if height < 12:
+        if height < 12 or not self.pane.writes:
             return []
         trouble = self.asking.trouble or self.without.trouble
         if trouble:
@@ -303,7 +339,7 @@ class EffectLens(Lens):
         held = any((hold.layer, hold.name, hold.unit) == mine for hold in self.lab.status.held)
         return [
             ("x", "release" if held else "hold at 0"), ("X", "hold at"), (arrows[0], "time"), (arrows[1], "unit"),
-            ("v", "value"), ("g", "write on"), ("escape", "back"),
+            ("v", "value"), *([("g", "write on")] if self.pane.writes else []), ("escape", "back"),
         ]  # fmt: skip
 
 

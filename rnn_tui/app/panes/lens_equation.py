@@ -163,7 +163,8 @@ class EquationLens(Lens):
     # Drawing.
 
     def header(self) -> str:
-        return f"unit {self.reading.unit}{' by hand' if self.hand is not None else ''}"
+        forward = ", forward" if self.trace is not None and self.trace.backward else ""
+        return f"unit {self.reading.unit}{forward}{' by hand' if self.hand is not None else ''}"
 
     def lines(self, width: int, height: int) -> Sequence[Spans]:
         self._meet()

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from rich.style import Style
 
+from rnn_tui.app.panes.inspect_answers import whole_told
 from rnn_tui.app.panes.lens import Lens
 from rnn_tui.app.panes.lens_parts import first_that_fits, keys_of, line, looks
+from rnn_tui.app.reading import LANGUAGE, name_told, ramp_of
 from rnn_tui.app.widgets import palette
 from rnn_tui.app.widgets.heatmap import legend
 from rnn_tui.app.widgets.painted import Span, Spans, columns_of
-from rnn_tui.app.widgets.text_strip import CURSOR, Columns
+from rnn_tui.app.widgets.text_strip import CURSOR, Columns, are_words
 from rnn_tui.app.widgets.written import SURPRISING
 from rnn_tui.views import Trace, perplexity
 
@@ -34,10 +36,10 @@ class Pages:
     def __init__(self, symbols: Sequence[str], columns: Columns, width: int) -> None:
         self.symbols, self.columns, self.width = symbols, columns, max(width, 2)
         starts, behind_blank = [0], 0
-        edges = columns.edges.tolist()
+        edges, apart = columns.edges.tolist(), are_words(symbols)
         for t, symbol in enumerate(symbols):
-            # A blank or a line feed may stand in the margin.
-            most = self.width + MARGIN * symbol.isspace()
+            # A blank or a line feed may stand in the margin, and the blank behind a word.
+            most = self.width + MARGIN * (symbol.isspace() or apart)
             if edges[t + 1] - edges[starts[-1]] > most and t > starts[-1]:
                 starts.append(behind_blank if behind_blank > starts[-1] else t)
                 if edges[t + 1] - edges[starts[-1]] > most and t > starts[-1]:
@@ -45,7 +47,7 @@ class Pages:
             if symbol.endswith("\n"):
                 if t + 1 < len(symbols):
                     starts.append(t + 1)
-            elif symbol.isspace():
+            elif symbol.isspace() or apart:
                 behind_blank = t + 1
         self.starts = np.array(starts, dtype=np.int64)
 
@@ -85,6 +87,8 @@ class PageLens(Lens):
         """Whether the colour is that of the chosen unit's value; otherwise the symbol's cost."""
         self.top = 0
         self._pages: Pages | None = None
+        self._of: Columns | None = None
+        """The text's own axis, for which they were made."""
         self._room = 1
         self._goal = (-1, 0)
         """Where the cursor was left by a move from line to line, and the column it is to keep."""
@@ -94,9 +98,11 @@ class PageLens(Lens):
     @property
     def pages(self) -> Pages:
         """The lines at the present width."""
-        columns, width = self.reading.columns, self.pane.size.width - 2 * MARGIN
-        if self._pages is None or self._pages.columns is not columns or self._pages.width != max(width, 2):
+        own, width = self.reading.columns, self.pane.size.width - 2 * MARGIN
+        if self._pages is None or self._of is not own or self._pages.width != max(width, 2):
             symbols = self.trace.symbols if self.trace is not None else ()
+            # Of words as they are written: a cell would cut them.
+            self._of, columns = own, Columns.close(symbols) if are_words(symbols) else own
             self._pages = Pages(symbols, columns, width)
         return self._pages
 
@@ -142,7 +148,7 @@ class PageLens(Lens):
 
     def header(self) -> str:
         reading = self.reading
-        return f"full text, {reading.value} of unit {reading.unit}" if self.by_unit else "full text, cost"
+        return f"full text, {name_told(reading.value)} of unit {reading.unit}" if self.by_unit else "full text, cost"
 
     def score(self) -> list[str]:
         """What the whole text cost, in words and in fewer."""
@@ -150,6 +156,9 @@ class PageLens(Lens):
         if trace is None:
             return [""]
         symbols = f"{trace.steps:,} symbol{'s' if trace.steps != 1 else ''}"
+        if trace.task != LANGUAGE:
+            score = whole_told(trace) or "what is right is not known"
+            return [f"{symbols}; {score}", score]
         if math.isnan(trace.loss):
             return [f"{symbols}; the first has no cost: nothing predicts it", symbols]
         bits = float(np.nanmean(trace.bits))
@@ -191,7 +200,7 @@ class PageLens(Lens):
             values = reading.array(reading.value)[first:last, reading.unit].tolist()
             if not self.pane.coloured:
                 return [UNDERLINED if value >= scale * LARGE else Style() for value in values]
-            if reading.value in "iforz":
+            if ramp_of(reading.value) == "unit":
                 return [palette.unit_background(value) for value in values]
             return [palette.signed_background(value, scale) for value in values]
         bits = trace.bits[first:last].tolist()
@@ -215,12 +224,14 @@ class PageLens(Lens):
         if not self.pane.coloured:
             least = f"{SURPRISING:.0f} bits or more"
             if self.by_unit:
-                least = f"{reading.value} at least {LARGE * reading.own_scale(reading.value, reading.unit):.2g}"
+                least = (
+                    f"{name_told(reading.value)} at least {LARGE * reading.own_scale(reading.value, reading.unit):.2g}"
+                )
             spans: Spans = ((f" underlined: {least}", "quiet"),)
         elif self.by_unit:
-            ramp = "unit" if reading.value in "iforz" else "signed"
+            ramp = ramp_of(reading.value)
             scale = reading.own_scale(reading.value, reading.unit)
-            spans = ((f" {reading.value} of unit {reading.unit}  ", "quiet"), *legend(ramp, scale, **drawn))  # type: ignore[arg-type]
+            spans = ((f" {name_told(reading.value)} of unit {reading.unit}  ", "quiet"), *legend(ramp, scale, **drawn))
         else:
             spans = ((" cost ", "quiet"), *legend("surprise", 1.0, **drawn))
         place = f"   lines {top + 1} to {end} of {total}" if total > end - top else ""
@@ -240,4 +251,4 @@ class PageLens(Lens):
         trace = self.trace
         if trace is None:
             return ""
-        return f"{self.score()[0]}\n{''.join(trace.symbols)}"
+        return f"{self.score()[0]}\n{(' ' if are_words(trace.symbols) else '').join(trace.symbols)}"

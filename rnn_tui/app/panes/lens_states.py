@@ -14,6 +14,7 @@ from rnn_tui.app.widgets import palette
 from rnn_tui.app.widgets.painted import Spans
 from rnn_tui.app.widgets.row import fit
 from rnn_tui.lab.questions import FindState
+from rnn_tui.lab.task_words import words_of
 from rnn_tui.symbols import clean_line, sign
 from rnn_tui.views import StateMatches, StatePlace, Status, Trace
 
@@ -31,6 +32,10 @@ class StatesLens(Lens):
 
     ACTIONS: ClassVar[tuple[str, ...]] = ("mark",)
     TITLE: ClassVar[str] = "find a state"
+
+    @classmethod
+    def applies(cls, pane: LookingPane) -> bool:
+        return pane.reads_symbols
 
     def __init__(self, pane: LookingPane) -> None:
         super().__init__(pane)
@@ -138,7 +143,9 @@ class StatesLens(Lens):
             return
         self.at = at
         place = matches.places[at]
-        begin = max(place.offset - BEFORE, 0)
+        # Of a stream it is a symbol's place, of examples the number of one.
+        streamed = self.trace is not None and words_of(self.trace.task).streamed
+        begin = max(place.offset - BEFORE, 0) if streamed else place.offset
         self.pane.read_passage(place.part, begin, place.offset - begin)
 
     # Drawing.

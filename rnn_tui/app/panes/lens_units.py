@@ -50,6 +50,10 @@ class UnitsLens(Lens):
     ACTIONS: ClassVar[tuple[str, ...]] = ("find",)
     TITLE: ClassVar[str] = "find units"
 
+    @classmethod
+    def applies(cls, pane: LookingPane) -> bool:
+        return pane.reads_symbols
+
     def __init__(self, pane: LookingPane) -> None:
         super().__init__(pane)
         self.what = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from rnn_tui.app.panes import reading_pane
-from rnn_tui.app.panes.inquiry import Inquiry
+from rnn_tui.app.panes.inquiry import writes
 from rnn_tui.app.panes.lens import Lens
 from rnn_tui.app.panes.lenses import LENSES
 from rnn_tui.app.panes.reading_pane import ReadingPane
@@ -19,7 +19,6 @@ class LookingPane(ReadingPane):
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
-        self.inquiry = Inquiry()
         self.scrub = Scrub()
         self.lens: Lens | None = None
         self._live: Trace | None = None
@@ -32,9 +31,6 @@ class LookingPane(ReadingPane):
         self._shown_value = ("h", False)
         """What was shown of the live text: value, and whether all of one unit's."""
 
-    def _ask(self, another: bool = False) -> None:
-        """Read the text with the newest weights. A subclass does."""
-
     def _changed(self) -> None:
         self._dirty = True
         self.draw()
@@ -45,6 +41,16 @@ class LookingPane(ReadingPane):
         rested = time.monotonic() - self._drawn_at >= reading_pane.DRAW_EVERY
         if rested and self.host.plot_period < reading_pane.SLOW:
             self.draw()
+
+    @property
+    def writes(self) -> bool:
+        """Whether the network reads what it answers, forwards: it can write on, and its training is recorded."""
+        return writes(self.lab.status)
+
+    @property
+    def reads_symbols(self) -> bool:
+        """Whether it is symbols that are read, and no numbers: they can be searched."""
+        return self.trace is None or self.trace.values is None
 
     @property
     def coloured(self) -> bool:

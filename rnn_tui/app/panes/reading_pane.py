@@ -9,14 +9,23 @@ import time
 from textual.geometry import Size
 
 from rnn_tui.app.pane import Pane
-from rnn_tui.app.reading import Reading
-from rnn_tui.views import Trace
+from rnn_tui.app.panes.answer_words import EXAMPLES, OTHERWISE
+from rnn_tui.app.panes.inquiry import Inquiry, has_network
+from rnn_tui.app.reading import LANGUAGE, Reading
+from rnn_tui.app.widgets.field import LONGEST, Field
+from rnn_tui.views import Phase, Trace
 
 DRAW_EVERY = 0.09
 """Seconds from one drawing of a move to the next: keys that come faster share one."""
 
 SLOW = 1.0
 """A plot period, in seconds, from which a line counts as slow: output may be waiting."""
+
+TYPED_AHEAD = 0.5
+"""Seconds after a pane was shown in which moves are kept, network or not."""
+
+COMPOSED = "a label, a colon, how it begins"
+"""What may be typed where a sequence comes from a label."""
 
 MOST_TYPED = 1000
 """Moves that are kept until there is a text to move in."""
@@ -110,7 +119,100 @@ class TimePane(Pane):
         self._move("step_layer", 1)
 
 
-class ReadingPane(TimePane):
+class TextPane(TimePane):
+    """A pane that reads a text: an example or passage of the data, or one of the person's own."""
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self.inquiry = Inquiry()
+        self._own = Field(lines=True)
+        self._shown_at = -math.inf
+
+    @property
+    def has_network(self) -> bool:
+        """Whether there is a model to ask."""
+        return has_network(self.lab.status)
+
+    @property
+    def awaits(self) -> bool:
+        """Whether another text than the one that is shown was asked for, and is not there yet."""
+        return self.trace is None or (self.inquiry.under_way and self.inquiry.another)
+
+    @property
+    def may_come(self) -> bool:
+        """Whether a network is there or on its way: what was typed with the pane's number may be ahead of it."""
+        status = self.lab.status
+        just_shown = time.monotonic() - self._shown_at < TYPED_AHEAD
+        return has_network(status) or status.phase is Phase.LOADING or just_shown
+
+    @property
+    def takes_text(self) -> bool:
+        """Whether a text that is pasted is read."""
+        return self.has_network
+
+    def _ask(self, another: bool = False) -> None:
+        """Read the text with the newest weights. A subclass does."""
+
+    def _changed(self) -> None:
+        """Something else is to be shown. A subclass draws it."""
+        self._dirty = True
+
+    def do_text(self) -> None:
+        self.open_field(self._own, self.inquiry.text or "")
+        self._own.cut = 0
+        self._dirty = True
+        self.draw()
+
+    @property
+    def typed_told(self) -> str:
+        """What may be typed, in words; of language any text."""
+        config = self.lab.status.config
+        task = config.data.task if config is not None else LANGUAGE
+        return "" if task == LANGUAGE else COMPOSED if task == "composing" else EXAMPLES.get(task, OTHERWISE)
+
+    def pasted(self, text: str) -> bool:
+        if not text or not self.takes_text:
+            return False
+        if len(text) > LONGEST:
+            self.host.say(f"the pasted text has {len(text):,} symbols; the first {LONGEST:,} are read")
+        self._read_own(text[:LONGEST])
+        return True
+
+    def _read_own(self, text: str) -> None:
+        """A text of one's own, whole; an empty one gives the passage back."""
+        self.inquiry.text = text or None
+        self.inquiry.part = ""
+        self._ask(another=True)
+        self._changed()
+
+    def do_earlier(self) -> None:
+        self._turn(-1)
+
+    def do_later(self) -> None:
+        self._turn(1)
+
+    def _turn(self, by: int) -> None:
+        config = self.lab.status.config
+        no_more = self.inquiry.turn(by, self.lab.data, config.data.task if config is not None else LANGUAGE)
+        if no_more:
+            self.host.say(no_more)
+        else:
+            self._ask(another=True)
+            self._changed()
+            self.tick(self.lab.status)
+
+    def _not_answered(self) -> None:
+        """The question came to nothing: the text of before is shown on, where there is one."""
+        inquiry = self.inquiry
+        self.forget_typed()
+        if self.trace is not None:
+            inquiry.go_back()
+            if inquiry.trouble:
+                self.host.say(inquiry.trouble, error=True)
+                inquiry.trouble = ""
+
+
+class ReadingPane(TextPane):
     """A pane with a place in a trace: timestep, layer, unit, value."""
 
     @property

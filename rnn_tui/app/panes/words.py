@@ -84,6 +84,26 @@ whose f is nearly always open can remember for long. The h of a **dead** unit ne
 **Full text** (`f`): all of it on many lines, with its loss and perplexity: paste any text to score it. `v` colours it
 by the chosen unit's value.
 
+**Other tasks.** A word or a number stands in a cell of one width; at the cursor it is whole. Where a tag, a class or
+a number is answered, the **cost** under a symbol is that of the right answer there, and at the bottom right stand the
+likeliest answers, the **right** one marked; of a sequence that is answered once, what would be answered **if it ended
+here**. Numbers are told in their own units, and in the place of the cost stands what was **read**. `( )` goes to
+another example.
+
+**Backward.** A network that reads both ways has a second set of states and gates, made from what comes later. `v` goes
+through them after the forward ones; in a row's label they are `<h`, `<c` and so on.
+
+**Encoder and decoder** stand on one axis: `|decoder` is where the second begins, with the first one's last states.
+**Attention**: the row `attend` says which source symbols it looked at when it answered at the cursor; with the cursor
+in the source, `seen by` says when it was looked at.
+
+**Padding** (`B`): sequences of unequal length are filled up to one batch. Masked, what fills up enters neither state
+nor cost; read as data it does. Each sequence is shown both ways, and where its states **differ**; `B` again fills up
+at the other end.
+
+**Dropout** (`D`): the masks of one training batch. Between layers another is drawn at each timestep, unless it is
+locked; one of W_hh is the same for all timesteps, so that the memory is not worn away step by step.
+
 **Training time** (`, .`): a probe text is read at about 40 steps of the training and kept: one goes back and watches
 a unit become what it is, while the timestep stays. `T` draws the chosen unit at all of these steps, one below the
 other. A recording has h, c and the likeliest symbols, no gates. Escape leads back to the live text.
@@ -118,6 +138,11 @@ not all: each step also multiplies by the slope of the nonlinearity, which is at
 Jacobians** shrinks even at radius 1. The largest **singular value** says how much a single step can stretch.
 
 `c` compares RNN, GRU and LSTM of the same size: fresh ones, then trained ones of this folder.
+
+**Other tasks.** L is the cost of the right answer, of numbers the squared error, and stands only where something is
+asked. Where no right answer is known it is the cost of the likeliest. A network that reads both ways has a second
+chart: what comes later reaches L through the **backward** direction. At `|decoder` the gradient goes over from the
+decoder into the encoder.
 
 ## Step by step
 
