@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rnn_tui.config import CHOICES, Config, get, put, show
+from rnn_tui.config import CHOICES, Config, get, put
 from rnn_tui.data.coding import Coding
 from rnn_tui.data.vocabulary import Vocabulary, vocabulary_of
 from rnn_tui.inspection.timelapse import Timelapse, most_crowded
@@ -24,6 +24,7 @@ from rnn_tui.tasks import task_of
 from rnn_tui.training.flight import FlightRecorder, groups_of
 from rnn_tui.training.history import History
 from rnn_tui.training.precision import fingerprint, resolve_device, resolve_precision
+from rnn_tui.training.progress import Progress, describe_change
 from rnn_tui.training.randomness import Generators, generator
 from rnn_tui.training.threads import Settled, ThreadChoice, cores, settle
 from rnn_tui.training.trainer import NonFinite, Trainer, optimizer_state, restore_optimizer
@@ -43,29 +44,6 @@ SMOOTHING = 0.01
 
 class RunError(ValueError):
     """What can't be done with this run: one sentence."""
-
-
-@dataclass
-class Progress:
-    """How far a run has come; all of it is kept in the session file. Losses in nats."""
-
-    step: int = 0
-    tokens: int = 0
-    train_loss: float = math.nan
-    val_loss: float = math.nan
-    val_step: int = -1
-    best_loss: float = math.inf
-    best_step: int = -1
-    val_metrics: dict[str, float] = field(default_factory=dict)
-    """Of the newest validation, by their names."""
-    bad_validations: int = 0
-    checked_step: int = 0
-    """Step of the newest validation that best weights and patience went by."""
-    clipped: int = 0
-    grad_norm: float = math.nan
-    learning_rate: float = math.nan
-    events: list[dict[str, Any]] = field(default_factory=list)
-    """What was changed on the way, and when: at most 1,000."""
 
 
 class Run:
@@ -425,11 +403,6 @@ class Run:
 
 def _copied(tensor: Tensor) -> NDArray[Any]:
     return tensor.detach().cpu().numpy().copy()
-
-
-def describe_change(change: Mapping[str, Any]) -> str:
-    """`step 1,200: training.learning_rate from 0.002 to 0.001`."""
-    return f"step {change['step']:,}: {change['field']} from {show(change['from'])} to {show(change['to'])}"
 
 
 __all__ = ["NonFinite", "Progress", "Run", "RunError", "describe_change"]
