@@ -75,7 +75,7 @@ class Classification(Task):
     def breakdown(
         self, network: Network, data: Dataset, part: str, config: Config, working: Working | None = None
     ) -> tuple[Breakdown, ...]:
-        matrix = confusion(network, data, part, config)
+        matrix = confusion(network, data, part, config, working)
         names = tuple(clean_line(name) for name in data.coding.outputs)
         return (
             Breakdown(
@@ -145,9 +145,11 @@ class Classification(Task):
         )
 
 
-def confusion(network: Network, data: Dataset, part: str, config: Config) -> NDArray[np.int64]:
+def confusion(
+    network: Network, data: Dataset, part: str, config: Config, working: Working | None = None
+) -> NDArray[np.int64]:
     """(C, C): how many texts of class `row` the network takes for class `column`; classes as in the coding."""
-    _, right, chosen = _scored(network, data, part, None, None)
+    _, right, chosen = _scored(network, data, part, None, working)
     return confusion_matrix(right, chosen, len(data.coding.outputs))
 
 

@@ -108,6 +108,32 @@ async def test_a_text_of_ones_own_is_answered(lab: Lab, task: str, typed: str, t
         assert told in screen and "your" in screen
 
 
+@pytest.mark.parametrize("task", ["tagging", "classification", "translation", "forecasting"])
+async def test_the_figures_are_taken_apart(lab: Lab, task: str) -> None:
+    config = small(task)
+    if task == "forecasting":
+        config = put(config, "data.horizon", 3)
+    async with asked(lab, config) as (app, pane, pilot):
+        await press(app, pilot, "V")
+        question = pane.answering.parting._asked
+        if question is not None:
+            question.result(WAIT)
+        await settle(app, pilot)
+        await settle(app, pilot)
+        table = pane.answering.parting.tables[0]
+        lines = lines_of(app)
+        assert any("weights of step 0, untrained" in line for line in lines)
+        if table.counts:
+            total, count = int(table.values[0].sum()), int(table.values[0, 0])
+            name = table.rows[0][0]
+            told = f"{count or 'none'} of {total:,} {name} " if total else f"part has no {name}"
+            assert any(told in line for line in lines) and table.values.sum() > 0
+        else:
+            first = table.head[0]
+            assert any(line.strip().startswith(f"{first} {table.rows[0][0]}: ") for line in lines)
+            assert sum(line.lstrip(" >").startswith(table.rows[-1][0]) for line in lines) == 1
+
+
 async def test_what_is_remembered_over_each_gap(lab: Lab) -> None:
     async with asked(lab, small("recall")) as (app, pane, pilot):
         await press(app, pilot, "c")

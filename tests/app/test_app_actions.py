@@ -26,7 +26,7 @@ OF_PANE = {
         "/ | m n N + - G f T B D"
     ),
     "gradients": "left right h l H L home end v V enter c { } [ ] i ( ) # r F % X u",
-    "generate": "i up down left right h l H L home end enter v r ( ) c + - b F #",
+    "generate": "i up down left right h l H L home end enter v V r ( ) c + - b F #",
     "sessions": "up down enter n a e d",
 }
 

@@ -207,6 +207,9 @@ class ApartPage(Page):
         # The legend has a row that the others leave, and gives way where all of them fit just so.
         spare = height - 1 - len(self._names) - lines
         self.key.display = spare > 0 or (spare < 0 and height >= LOW)
+        # The words stand right below the last row, however much room there is.
+        below = lines + (1 if self.key.display else 0)
+        self.set_height(self.matrix if matrix else self.table, max(min(len(self._names) + 1, height - below), 1))
         if matrix:
             self.matrix.show(
                 self._names, table.values, self.row, self.place, self.coloured, self.host.ascii_only

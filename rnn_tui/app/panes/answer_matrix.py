@@ -72,8 +72,10 @@ class Matrix(Painted):
         label = min(max(map(cell_len, names)) + 2, WIDEST_LABEL, max(width // 4, 6))
         number = len(f"{int(counts.max(initial=0)):,}")
         wanted = max(number + (1 if coloured else 2), max(map(cell_len, names)) + 1)
-        wide = max(min((width - label) // C, wanted), NARROWEST)
-        across, down = max((width - label) // wide, 1), height - 1
+        # The last column of the screen says where more of them lie to the right.
+        room = width - label - 1
+        wide = max(min(room // C, wanted), NARROWEST)
+        across, down = max(room // wide, 1), height - 1
         self.start = in_view(self.start, column, across, C)
         self.top = in_view(self.top, row, down, C)
         shown = range(self.start, min(self.start + across, C))
@@ -151,7 +153,7 @@ def told_at(table: Breakdown, names: Sequence[str], row: int, column: int, room:
         return f"the {table.part} part has no {fit(right, max(room - 24, 6))} {what}"
     many = f"{count:,}" if count else "none"
     of, share = f"{many} of {total:,}", f"({100 * count / total:.1f} %)"
-    rightly = ", rightly" if row == column else ""
+    rightly = ", rightly" if row == column and count else ""
     told = f"{of} {right} {what} {'were' if count > 1 else 'was'} taken for {said}{rightly} {share}"
     if cell_len(told) <= room:
         return told
