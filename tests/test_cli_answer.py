@@ -86,7 +86,26 @@ def test_a_wrong_question_is_one_sentence(command: Command, arguments: tuple[str
 
 def test_a_language_writes_and_does_not_answer(command: Command) -> None:
     assert command(*of("language")).code == 0
-    assert "it writes" in command("answer", "one", "--text", "the").error
+    told = command("answer", "one", "--text", "the").error
+    assert told.endswith("a session of language does not answer, it writes; one; use rnn-lab generate one")
+
+
+def test_a_typed_sentence_gets_its_tags(command: Command) -> None:
+    assert command(*of("tagging")).code == 0
+    found = command("answer", "one", "--text", "Ada sits", "--json").json
+    tags = [found["classes"][row.index(max(row))] for row in found["p"]]
+    shown = command("answer", "one", "--text", "Ada sits").out.splitlines()
+    assert [line.split()[2] for line in shown[1:]] == tags
+    assert command("answer", "one", "--text", " ").error.endswith("there is no word in it; write a sentence; --text")
+
+
+def test_the_numbers_to_be_added_are_marked(command: Command) -> None:
+    assert command(*of("adding")).code == 0
+    found = command("answer", "one", "--text", "0.1 0.2* 0.3 0.5*", "--json").json
+    shown = command("answer", "one", "--text", "0.1 0.2* 0.3 0.5*").out.splitlines()
+    assert [line.split()[1] for line in shown[1:-1]] == ["0.1", "0.2", "0.3", "0.5"]
+    assert ["*" in line for line in shown[1:-1]] == [False, True, False, True]
+    assert shown[-1] == f"{found['prediction'][-1]:.4f}   right: 0.7000"
 
 
 @pytest.mark.parametrize(
@@ -144,3 +163,96 @@ def test_another_series_is_scaled_as_the_network_was_trained(command: Command, t
     other = command("eval", "wave", "--data", str(larger), "--json").json
     assert same["count"] == other["count"] == 200 - 12
     assert other["rmse"] > 50 * same["rmse"]
+
+
+def test_a_series_far_from_zero_is_read_as_it_was_learned(command: Command, tmp_path: Path) -> None:
+    """With a mean of 1e9 float32 has steps of 64, and the series moves by 2."""
+    path = tmp_path / "far.csv"
+    path.write_text("value\n" + "".join(f"{1e9 + 2 * math.sin(k / 3):.6f}\n" for k in range(80)))
+    settings = ("--set", "data.task=forecasting", "--set", "data.window=5", "--set", "data.split=100/0/0")
+    assert command("train", "--new", "far", *settings, "--data", str(path), *SMALL).code == 0
+    own = command("eval", "far", "--split", "train", "--json").json
+    assert command("eval", "far", "--data", str(path), "--json").json == own
+
+
+def test_numbers_that_no_scale_fits_are_refused(command: Command, tmp_path: Path) -> None:
+    path = tmp_path / "large.csv"
+    path.write_text("value\n" + "".join(f"{k % 5}e300\n" for k in range(80)))
+    outcome = command("train", "--new", "one", "--set", "data.task=forecasting", "--data", str(path), *SMALL)
+    assert outcome.code == 2
+    assert "the numbers of column value are too large to be scaled; data.path large.csv; " in outcome.error
+
+
+def test_columns_of_another_series_are_found_by_their_names(command: Command, tmp_path: Path) -> None:
+    rows = [(100 + 10 * math.sin(k / 3), math.cos(k / 5), k % 7) for k in range(80)]
+    orders = {"one": ("a", "b"), "turned": ("b", "a"), "more": ("c", "b", "a"), "less": ("a",)}
+    for name, columns in orders.items():
+        lines = [",".join(columns)] + [",".join(f"{row['abc'.index(c)]:.6f}" for c in columns) for row in rows]
+        (tmp_path / f"{name}.csv").write_text("\n".join(lines) + "\n")
+    settings = ("--set", "data.task=forecasting", "--set", "data.window=5", "--data", str(tmp_path / "one.csv"))
+    assert command("train", "--new", "one", *settings, *SMALL).code == 0
+    whole = command("eval", "one", "--data", str(tmp_path / "one.csv"), "--json").json
+    for name in ("turned", "more"):
+        assert command("eval", "one", "--data", str(tmp_path / f"{name}.csv"), "--json").json == whole
+    outcome = command("eval", "one", "--data", str(tmp_path / "less.csv"))
+    assert outcome.code == 2 and "it has 1 column of numbers, the network reads 2 (a, b); less.csv; " in outcome.error
+
+
+def test_what_reads_from_the_end_does_not_write(command: Command) -> None:
+    assert command(*of("language"), "--set", "model.bidirectional=true").code == 0
+    outcome = command("generate", "one", "--length", "3")
+    assert outcome.code == 2
+    assert outcome.error.endswith("reads from the end too; one; train one without model.bidirectional")
+
+
+@pytest.mark.parametrize(
+    ("task", "text", "other"),
+    [
+        ("tagging", "Ada\tB-PER\nsits\tO\n\n" * 9, "".join(f"w{k}\tT{k}\nsits\tO\n\n" for k in range(20))),
+        ("forecasting", "a\n" + "1\n2\n4\n" * 30, "a,b\n" + "1,2\n2,5\n4,3\n" * 30),
+    ],
+)
+def test_data_that_are_others_now_are_not_answered_about(
+    command: Command, tmp_path: Path, task: str, text: str, other: str
+) -> None:
+    path = tmp_path / "data.txt"
+    path.write_text(text)
+    settings = ("--set", f"data.task={task}", "--set", "data.window=5", "--data", str(path))
+    assert command("train", "--new", "one", *settings, *SMALL).code == 0
+    assert command("answer", "one").code == 0
+    path.write_text(other)
+    outcome = command("answer", "one")
+    assert outcome.code == 1
+    assert "these are not the data any more that the session was trained on; " in outcome.error
+    assert outcome.error.endswith("put the old ones back, or give a --text")
+
+
+def test_an_empty_part_has_no_example(command: Command) -> None:
+    assert command(*of("tagging"), "--set", "data.split=100/0/0").code == 0
+    told = command("answer", "one").error
+    assert told.endswith("the validation part is empty; --split validation; choose another part, or give a --text")
+
+
+def test_a_text_by_words_is_scored_by_words(command: Command, tmp_path: Path) -> None:
+    """The whole file as other data is the training part of a session that keeps nothing back."""
+    path = tmp_path / "words.txt"
+    path.write_text("the cat sat on the mat .\nthe dog saw the cat .\n" * 40)
+    made = command(
+        "train",
+        "--new",
+        "words",
+        "--data",
+        str(path),
+        "--set",
+        "data.symbol=word",
+        "--set",
+        "data.split=100/0/0",
+        *SMALL,
+    )
+    assert made.code == 0, made.err
+    own = command("eval", "words", "--split", "train", "--json").json
+    other = command("eval", "words", "--data", str(path), "--json").json
+    assert own == other and own["unknown"] == 0
+    assert own["tokens"] == 40 * 15 - 1
+    path.write_text("the bird sat on the mat .\n" * 40)
+    assert command("eval", "words", "--data", str(path), "--json").json["unknown"] == 40

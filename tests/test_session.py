@@ -413,6 +413,7 @@ def test_metrics_that_can_not_be_are_left_out(tmp_path: Path) -> None:
         Coding(("<unk>", "<eos>", "the", "cat"), symbol="word"),
         Coding(("<pad>", "a", "b"), ("B-PER", "O")),
         Coding(("Sunspots", "b"), ("Sunspots t+1",), numeric=True, mean=(51.5, 1.0), std=(44.25, 2.0)),
+        Coding(("level",), ("level t+1",), numeric=True, mean=(1e9 + 0.7,), std=(1e-50,)),
         Coding(("\0", "\n", "日", "😀")),
     ],
 )

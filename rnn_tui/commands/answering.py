@@ -10,13 +10,15 @@ import numpy as np
 import typer
 
 from rnn_tui.commands.arguments import Best, Json, SessionName, folder_of, frozen_network, read_session
-from rnn_tui.commands.errors import DONE, Failed, WrongArguments
+from rnn_tui.commands.errors import DONE, WrongArguments
 from rnn_tui.commands.output import Progress, number, print_json, say, table
+from rnn_tui.commands.reading import own_data
+from rnn_tui.commands.typed import typed
 from rnn_tui.symbols import clean_line
 
 if TYPE_CHECKING:
     from rnn_tui.session import SessionFile
-    from rnn_tui.views import Answer, Classified, Forecast, GapCurves, Tagged, Translated
+    from rnn_tui.views import Added, Answer, Classified, Forecast, GapCurves, Tagged, Translated
 
 MOST_BEAMS = 100
 
@@ -59,6 +61,13 @@ def answer(
     A session of a language writes instead: rnn-lab generate.
     """
     found = read_session(folder_of(ctx), name)
+    from rnn_tui.tasks import task_of
+
+    task = task_of(found.config.data.task)
+    if task.writes and not gaps:
+        raise WrongArguments(
+            f"a session of {task.name} does not answer, it writes; {name}; use rnn-lab generate {name}"
+        )
     if gaps:
         view: Answer = _gaps(found, tuple(cell or ()), steps, best)
     else:
@@ -73,29 +82,26 @@ def answer(
 def _answer(
     found: SessionFile, text: str | None, example: int, part: str, beams: int, length: int, best: bool
 ) -> Answer:
-    from rnn_tui.data.source import DataError
     from rnn_tui.tasks import task_of
 
-    config = found.config
-    task = task_of(config.data.task)
+    task = task_of(found.config.data.task)
     if part not in ("train", "validation", "test"):
         raise WrongArguments(f"{part[:60]!r} is no part of the data; --split; choose train, validation or test")
     data = None
     if text is None:
-        try:
-            with Progress() as progress:
-                data = task.read(config.data, seed=config.training.seed, progress=progress.share)
-        except DataError as error:
-            raise Failed(f"{error} (or give a --text)") from None
+        with Progress() as progress:
+            data = own_data(found, progress, "give a --text")
         count = len(getattr(data, part))
+        if not count:
+            raise WrongArguments(f"the {part} part is empty; --split {part}; choose another part, or give a --text")
         if example >= count:
             raise WrongArguments(f"the {part} part has {count:,}, counted from 0; --example {example}; choose one")
     network = frozen_network(found, best, threads=1)
     import torch
 
     try:
-        passage = task.encode(found.coding, text) if text is not None else task.passage(data, part, example, 200)
-        if passage.unknown:
+        passage = typed(found, text) if text is not None else task.passage(data, part, example, 200)
+        if passage.unknown and text is None:
             say(f"not in the vocabulary, so read as unknown: {passage.unknown:,} of its symbols")
         with torch.no_grad():
             return task.answer(
@@ -155,6 +161,8 @@ def _readable(view: Answer) -> str:
             return _forecast(view)
         case views.GapCurves():
             return _curves(view)
+        case views.Added():
+            return _added(view)
     lines = [f"{key:12} {_plain(value)}" for key, value in _values(view).items()]
     return "\n".join(lines)
 
@@ -204,6 +212,18 @@ def _forecast(view: Forecast) -> str:
         for who, found in view.metrics.items()
     ]
     return "\n".join([table(head, rows, right=(1, 2, 3, 4, 5)), *measured])
+
+
+def _added(view: Added) -> str:
+    rows = [
+        (str(t), f"{value:.4g}", "*" if marked else "", number(float(view.prediction[t]), ".4f"))
+        for t, (value, marked) in enumerate(zip(view.values, view.marked, strict=True))
+    ]
+    right = f"   right: {view.right:.4f}" if math.isfinite(view.right) else ""
+    return (
+        f"{table(('t', 'read', 'add', 'so far'), rows, right=(0, 1, 3))}\n"
+        f"{number(float(view.prediction[-1]), '.4f')}{right}"
+    )
 
 
 def _curves(view: GapCurves) -> str:

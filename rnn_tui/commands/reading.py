@@ -20,6 +20,7 @@ from rnn_tui.config import GENERATED
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from rnn_tui.data.coding import Coding
     from rnn_tui.session import SessionFile
 
 PARTS = ("train", "validation", "test")
@@ -52,14 +53,17 @@ def evaluate(
     if split is not None and split not in PARTS:
         raise WrongArguments(f"{split[:60]!r} is no part of a text; --split; choose one of {', '.join(PARTS)}")
     found = read_session(folder_of(ctx), name)
+    from rnn_tui.lab.measures import marks
     from rnn_tui.tasks import task_of
 
     if not task_of(found.config.data.task).streamed:
         return _evaluate_sequences(found, data, split or "validation", breakdown, best, as_json)
+    for mark in marks(found.config):
+        say(mark.sentence)
     with Progress() as progress:
         if data is not None:
             with arguments():
-                ids, unknown = other_text(data, found.symbols, progress)
+                ids, unknown = other_text(data, found.coding, progress)
             where = data
         else:
             where = split or "validation"
@@ -92,13 +96,17 @@ def _evaluate_sequences(
     config = found.config
     task = task_of(config.data.task)
     with Progress() as progress:
-        data = _own_data(found, progress) if path is None else _other_data(found, path, progress)
+        data = own_data(found, progress) if path is None else _other_data(found, path, progress)
         part = "train" if path is not None else part
         if not len(getattr(data, part)):
             raise WrongArguments(f"the {part} part is empty; --split {part}; choose another part, or give --data")
         network = frozen_network(found, best)
         scores = task.evaluate(network, data, part, config, working=lambda share: progress.share(share, "scoring"))
-        apart = task.breakdown(network, data, part, config) if breakdown else ()
+        apart = (
+            task.breakdown(network, data, part, config, lambda share: progress.share(share, "taking it apart"))
+            if breakdown
+            else ()
+        )
     from rnn_tui.views import perplexity
 
     values: dict[str, Any] = {"loss": scores.loss}
@@ -119,8 +127,10 @@ def _evaluate_sequences(
     return DONE
 
 
-def _own_data(found: SessionFile, progress: Progress) -> Any:
-    """The data that a session was trained on. Raises Failed where they are not what they were."""
+def own_data(found: SessionFile, progress: Progress, instead: str = "name a file with --data") -> Any:
+    """The data that a session was trained on. Raises Failed where they are not what they were; what can be done
+    without them is `instead`.
+    """
     from rnn_tui.data.source import DataError
     from rnn_tui.lab.opening import same_data
     from rnn_tui.tasks import task_of
@@ -129,11 +139,11 @@ def _own_data(found: SessionFile, progress: Progress) -> Any:
     try:
         data = task_of(config.data.task).read(config.data, seed=config.training.seed, progress=progress.share)
     except DataError as error:
-        raise Failed(f"{error} (or name a file with --data)") from None
+        raise Failed(f"{error} (or {instead})") from None
     if not same_data(found, data):
         raise Failed(
             f"these are not the data any more that the session was trained on; {config.data.path}; "
-            "put the old ones back, or name a file with --data"
+            f"put the old ones back, or {instead}"
         )
     return data
 
@@ -183,21 +193,24 @@ def own_text(found: SessionFile, part: str, progress: Progress) -> tuple[NDArray
 
 
 def _replaced(ids: NDArray[Any], symbols: tuple[str, ...]) -> int:
+    """How many of the ids stand for what the vocabulary lacks."""
     import numpy as np
 
+    from rnn_tui.data.coding import UNKNOWN
     from rnn_tui.symbols import REPLACEMENT
 
-    if REPLACEMENT not in symbols:
+    unknown = [symbol for symbol in (REPLACEMENT, UNKNOWN) if symbol in symbols]
+    if not unknown:
         return 0
-    at = symbols.index(REPLACEMENT)
+    at = symbols.index(unknown[0])
     return sum(int(np.count_nonzero(ids[k : k + PIECE] == at)) for k in range(0, len(ids), PIECE))
 
 
-def other_text(path: str, symbols: tuple[str, ...], progress: Progress) -> tuple[NDArray[Any], int]:
+def other_text(path: str, coding: Coding, progress: Progress) -> tuple[NDArray[Any], int]:
     """A whole text as ids (N) of a session's vocabulary, mapped from disk, and how many are not in it.
 
-    Those are read as U+FFFD where the vocabulary has it, and left out where it has not.
-    Raises DataError.
+    Words that it lacks are read as <unk>; characters as U+FFFD where the vocabulary has it, and
+    left out where it has not. Raises DataError.
     """
     import numpy as np
 
@@ -206,7 +219,16 @@ def other_text(path: str, symbols: tuple[str, ...], progress: Progress) -> tuple
     from rnn_tui.data.encoding import encode
     from rnn_tui.data.source import FileSource, Watch
 
+    symbols = coding.inputs
     source = builtin_source(path) if path.startswith("builtin:") else FileSource(resolved(path), "--data")
+    if coding.symbol == "word":
+        from rnn_tui.data.words import cut_words, numbered
+
+        try:
+            words = numbered(cut_words(source, Watch(progress.share, lambda: False)), symbols)
+        finally:
+            source.close()
+        return words.ids, words.merged
     try:
         # Encoding needs ascending symbols; those of weights from elsewhere may stand in another order.
         text = encode(source, Watch(progress.share, lambda: False), symbols="".join(sorted(symbols)))
@@ -265,6 +287,11 @@ def generate(
     if not task.writes:
         raise WrongArguments(
             f"a session of {task.name} answers and does not write; {name}; use rnn-lab answer {name} --text T"
+        )
+    if found.config.model.bidirectional:
+        raise WrongArguments(
+            f"a bidirectional network can't write, for it reads from the end too; {name}; "
+            "train one without model.bidirectional"
         )
     if label and task.streamed:
         raise WrongArguments(f"a session of {task.name} has no labels; --label; leave it out")

@@ -159,7 +159,7 @@ def _text(found: SessionFile, data: str | None, characters: int | None, progress
                 parts["validation"] = own_text(found, "validation", progress)[0]
         return stretch(parts, wanted)
     with arguments():
-        ids, unknown = other_text(data, found.symbols, progress)
+        ids, unknown = other_text(data, found.coding, progress)
     if unknown:
         progress.say(f"{unknown:,} symbols are not in the vocabulary, so read as U+FFFD or left out")
     most = characters or MOST_SEARCHED

@@ -197,7 +197,9 @@ def assemble(
 def _refuse_one_class(parts: Mapping[str, Sequences], classes: tuple[str, ...]) -> None:
     main = parts["train"]
     numbers = [number for part in parts.values() if part.lines is main.lines for number in part.numbers]
-    whole = f"lines {min(numbers):,} to {max(numbers):,} of {main.lines.place}" if min(numbers) else main.lines.place
+    first, last = min(numbers), max(numbers)
+    stretch = f"lines {first:,} to {last:,}" if first < last else f"line {first:,}"
+    whole = f"{stretch} of {main.lines.place}" if first else main.lines.place
     raise DataError(
         f"there is one label only, {quoted(classes[0])}, so there is nothing to tell apart; {whole}; "
         "name another data.label_column or another file"

@@ -28,13 +28,9 @@ def recoded(data: Dataset, coding: Coding) -> Dataset:
 
 def _recoded(examples: Examples, data: Dataset, coding: Coding) -> Examples:
     if isinstance(examples, Windows):
-        if len(data.coding.inputs) != len(coding.inputs):
-            raise DataError(
-                f"it has {len(data.coding.inputs)} columns of numbers, the network reads {len(coding.inputs)} "
-                f"({', '.join(map(clean_line, coding.inputs))}); {data.title}; name them with data.columns"
-            )
-        scaled = ((examples.values - np.array(coding.mean)) / np.array(coding.std)).astype(np.float32)
-        return replace(examples, scaled=scaled)
+        values = examples.values[:, _columns(data.coding.inputs, coding.inputs, data.title)]
+        scaled = ((values - np.array(coding.mean)) / np.array(coding.std)).astype(np.float32)
+        return replace(examples, values=values, scaled=scaled)
     if not isinstance(examples, Ragged):
         raise DataError(f"these data can't be read by another network; {data.title}; leave --data out")
     inputs = _table(data.coding.inputs, coding.inputs, data.title)
@@ -47,6 +43,20 @@ def _recoded(examples: Examples, data: Dataset, coding: Coding) -> Examples:
     )
 
 
+def _columns(found: Sequence[str], known: Sequence[str], title: str) -> list[int]:
+    """Where the columns that a network reads lie: by their names, or, where there are as many of other names, in
+    their order. Raises DataError.
+    """
+    if set(known) <= set(found):
+        return [found.index(name) for name in known]
+    if len(found) == len(known):
+        return list(range(len(known)))
+    raise DataError(
+        f"it has {len(found)} column{'s' * (len(found) != 1)} of numbers, the network reads {len(known)} "
+        f"({', '.join(map(clean_line, known))}); {title}; give it those columns, by these names"
+    )
+
+
 def _table(found: Sequence[str], known: Sequence[str], title: str) -> NDArray[Any]:
     """From the numbers of one vocabulary to those of another. Raises DataError where that has no unknown symbol."""
     numbers = {symbol: k for k, symbol in enumerate(known)}
@@ -54,5 +64,6 @@ def _table(found: Sequence[str], known: Sequence[str], title: str) -> NDArray[An
         strange = [symbol for symbol in found if symbol not in numbers]
         if strange:
             shown = ", ".join(clean_line(symbol) for symbol in strange[:3])
-            raise DataError(f"{shown} is none of the network's {len(known):,} answers; {title}; mend the file")
+            are = "is" if len(strange) == 1 else "are"
+            raise DataError(f"{shown} {are} none of the network's {len(known):,} answers; {title}; mend the file")
     return np.array([numbers[s] if s in numbers else unknown_as(s, numbers) for s in found], np.int64)

@@ -97,8 +97,13 @@ def borders(rows: int, data: DataConfig, *, own_validation: bool, own_test: bool
 
 
 def scaler(values: Values) -> tuple[Values, Values, NDArray[np.bool_]]:
-    """Mean and standard deviation (F) of the training part's (N, F), and which columns are constant: their std is 1."""
-    mean, std = values.mean(axis=0), values.std(axis=0)
+    """Mean and standard deviation (F) of the training part's (N, F), and which columns are constant: their std is 1.
+
+    A std is infinite or NaN where the numbers are too large for their squares.
+    """
+    # What overflows is infinite, and refused by who scales with it.
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, std = values.mean(axis=0), values.std(axis=0)
     constant = std <= 1e-12 * np.abs(values).max(axis=0)
     return mean, np.where(constant, 1.0, std), constant
 

@@ -67,7 +67,7 @@ def reopen(found: session.SessionFile, working: Working, interrupted: Callable[[
     """The run that a file was written of. Raises LabError or DeviceError."""
     data, fault = _data_of(found, working, interrupted)
     check_memory(found.config, data.view if data else None)
-    # A file keeps scales as float32; the data know them better.
+    # Older files keep scales as float32; the data know them better.
     coding = found.coding if data is None else data.coding
     load_engine()
     from rnn_tui.training.precision import DeviceError
@@ -106,7 +106,7 @@ def _data_of(found: session.SessionFile, working: Working, interrupted: Callable
 def same_data(found: session.SessionFile, data: Any) -> bool:
     """Whether these are the data that a session was trained on."""
     coding, kept = data.coding, found.coding
-    # Scales are kept as float32, and follow from the bytes, which have a checksum.
+    # Scales may have been kept as float32, and follow from the bytes, which have a checksum.
     same = (coding.inputs, coding.answers) == (kept.inputs, kept.answers)
     return same and data.sha256 == found.resolved.get("corpus_sha256")
 

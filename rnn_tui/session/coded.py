@@ -26,8 +26,9 @@ def pack_vocabulary(symbols: Sequence[str]) -> Array:
 
 def pack_coding(coding: Coding) -> dict[str, Array]:
     """The tensors `vocabulary` (what is read), `labels` (what is answered, where that is something
-    else), and `scale.mean`, `scale.std` (F) of numbers. Where a symbol has more than one character,
-    `vocabulary.ends` (V) says after how many characters each ends.
+    else), and `scale.mean`, `scale.std` (F) of numbers, as float64: beside a mean far from 0 float32 would lose
+    what the series moves by. Where a symbol has more than one character, `vocabulary.ends` (V) says
+    after how many characters each ends.
     """
     tensors: dict[str, Array] = {}
     for name, symbols in (("vocabulary", coding.inputs), ("labels", coding.outputs)):
@@ -37,8 +38,8 @@ def pack_coding(coding: Coding) -> dict[str, Array]:
         if any(len(symbol) != 1 for symbol in symbols):
             tensors[f"{name}.ends"] = np.cumsum([len(symbol) for symbol in symbols], dtype=np.int64)
     if coding.numeric:
-        tensors["scale.mean"] = np.array(coding.mean, np.float32)
-        tensors["scale.std"] = np.array(coding.std, np.float32)
+        tensors["scale.mean"] = np.array(coding.mean, np.float64)
+        tensors["scale.std"] = np.array(coding.std, np.float64)
     return tensors
 
 
@@ -95,5 +96,5 @@ def fits(name: str, code: str, shape: tuple[int, ...]) -> bool:
     if name.endswith(".ends"):
         return code == "I64" and shape[0] <= MOST_SYMBOLS
     if name.startswith("scale."):
-        return code == "F32" and shape[0] <= MOST_SYMBOLS
+        return code in ("F32", "F64") and shape[0] <= MOST_SYMBOLS
     return code == "U8" and shape[0] <= LARGEST_TEXT

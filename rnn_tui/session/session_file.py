@@ -49,7 +49,7 @@ class SessionFile:
     """Everything that a session keeps.
 
     `tensors` are named as in the file (`model.layers.0.weight_ih_l0`, `history.step`,
-    `vocabulary` ...); floats are float32. `progress` holds at least what
+    `vocabulary` ...); floats are float32, but for the scale of a series. `progress` holds at least what
     `contents.NO_PROGRESS` lists. `view` is what a screen left there to find its place again.
     """
 
@@ -121,7 +121,7 @@ def _storable(name: str, array: Array) -> Array:
     """The array in a type that the file has, C-contiguous, little-endian; copied only where it must be."""
     match array.dtype.kind:
         case "f":
-            kind = "F32"
+            kind = "F64" if name.startswith("scale.") else "F32"
         case "b":
             kind = "U8"
         case "i" if name.startswith("timelapse.") and array.dtype.itemsize in (1, 4):

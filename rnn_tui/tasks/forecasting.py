@@ -87,6 +87,12 @@ class Forecasting(Task):
                 f"data.path {main.title}; name a shorter one, or 0 to have it found"
             )
         mean, std, constant = scaler(main.values[:first])
+        if not np.isfinite(std).all():
+            name = main.columns[int(np.argmin(np.isfinite(std)))]
+            raise DataError(
+                f"the numbers of column {name} are too large to be scaled; data.path {main.title}; "
+                "write them in a larger unit"
+            )
 
         def cut(stretch: Stretch, low: int, high: int) -> Windows:
             scaled = ((stretch.values - mean) / std).astype(np.float32)
@@ -149,7 +155,7 @@ class Forecasting(Task):
     ) -> tuple[Breakdown, ...]:
         if config.data.horizon == 1 or not len(getattr(data, part)):
             return ()
-        found = self.errors_by_step(network, data, part)
+        found = self.errors_by_step(network, data, part, working)
         values = np.stack([found[name] for name in found], axis=1).astype(np.float32)
         return (
             Breakdown(
@@ -161,9 +167,11 @@ class Forecasting(Task):
             ),
         )
 
-    def errors_by_step(self, network: Network, data: Dataset, part: str) -> dict[str, Values]:
+    def errors_by_step(
+        self, network: Network, data: Dataset, part: str, working: Working | None = None
+    ) -> dict[str, Values]:
         """rmse, mae and mape of each step of the horizon, (horizon), over all windows of a part."""
-        return self._score(network, data, part, None, None)[1].by_step()
+        return self._score(network, data, part, None, working)[1].by_step()
 
     def _score(
         self, network: Network, data: Dataset, part: str, limit: int | None, working: Working | None

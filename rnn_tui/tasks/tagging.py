@@ -146,7 +146,8 @@ class Tagging(Task):
             classes=classes,
             p=p,
             right=tuple("" if k == NOT_ASKED else classes[int(k)] for k in passage.targets),
-            asked=passage.targets != NOT_ASKED,
+            # Every word asks for its tag, whether the right one is known or not.
+            asked=np.ones(len(passage.inputs), np.bool_),
             source=passage.source,
             step=step,
             unknown=passage.unknown,

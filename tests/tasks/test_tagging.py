@@ -222,7 +222,7 @@ def test_a_typed_sentence_is_cut_into_words(data: Dataset) -> None:
     assert read_as == ["Mr", "Marlow", "<unk1>", "<unk1>", "<UNK>", "<unk1>", "."]
     assert passage.unknown == 4 and set(passage.targets) == {NOT_ASKED}
     found = TAGGING.answer(build(data), data.coding, passage, step=0)
-    assert found.right == ("",) * 7 and not found.asked.any() and found.count == 0 and found.unknown == 4
+    assert found.right == ("",) * 7 and found.asked.all() and found.count == 0 and found.unknown == 4
     with pytest.raises(ValueError, match="there is no word in it"):
         TAGGING.encode(data.coding, " \n")
 
