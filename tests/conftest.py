@@ -26,6 +26,8 @@ UNSET = (
 for _name in UNSET:
     os.environ.pop(_name, None)
 os.environ.update(TERMINAL)
+# The suite runs in several processes: threads of torch that wait for one another would only cost.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)

@@ -21,7 +21,8 @@ NAMES = "name,language\n" + "Novak,Czech\nSmith,English\nDvorak,Czech\nJones,Eng
 
 
 def of(task: str, name: str = "one") -> tuple[str, ...]:
-    data = () if task in GENERATED else ("--data", task_of(task).example)
+    example = "builtin:sentences" if task == "language" else task_of(task).example
+    data = () if task in GENERATED else ("--data", example)
     return ("train", "--new", name, "--set", f"data.task={task}", *data, *SMALL, "--json")
 
 
