@@ -26,6 +26,8 @@ class TaskWords:
     """Whether its data are one long stream without borders, and no examples."""
     last: bool
     """Whether a sequence is answered once, after its last timestep."""
+    gapped: bool
+    """Whether it asks for something a known number of timesteps back."""
 
 
 @functools.cache
@@ -35,5 +37,5 @@ def words_of(task: str) -> TaskWords:
     said, _, shape = found.title.rpartition(" (")
     return TaskWords(
         found.title, said.partition(": ")[2], shape.removesuffix(")"), found.real, found.writes, found.streamed,
-        found.answers == "last",
+        found.answers == "last", found.gapped,
     )  # fmt: skip

@@ -74,6 +74,8 @@ class Task:
     """Names of what is measured beside the loss, the most telling first: keys of `Scores.metrics`."""
     streamed: ClassVar[bool] = False
     """Whether its data are one long stream without borders."""
+    gapped: ClassVar[bool] = False
+    """Whether it asks for something a known number of timesteps back, so that a gap can be measured."""
     fewest: ClassVar[int] = 1
     """How long a part must at least be, to be scored."""
     example: ClassVar[str] = "builtin:example"

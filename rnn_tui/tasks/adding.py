@@ -28,6 +28,7 @@ class Adding(Probe):
     name = "adding"
     title = "adding: the sum of two marked numbers (many to one)"
     answers = "last"
+    gapped = True
     real = True
     metrics = ("mse",)
     coding = Coding(("value", "marked"), ("sum",), numeric=True, mean=(0.0, 0.0), std=(1.0, 1.0))

@@ -30,6 +30,7 @@ class Brackets(Probe):
     name = "brackets"
     title = "brackets: what may follow in a nested word (many to many, in step)"
     answers = "every"
+    gapped = True
     metrics = ("accuracy",)
     coding = Coding(brackets.SYMBOLS, brackets.ANSWERS)
     shortest = brackets.SHORTEST

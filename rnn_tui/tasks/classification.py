@@ -15,10 +15,9 @@ from rnn_tui.data.coding import Coding
 from rnn_tui.data.examples import NOT_ASKED, Dataset, Examples
 from rnn_tui.data.labelled import cut, read_labelled
 from rnn_tui.data.source import Watch
-from rnn_tui.symbols import clean_line
 from rnn_tui.tasks import Passage, Progress, Task, Working, never, silent
 from rnn_tui.tasks.measures.label_lines import classification_lines
-from rnn_tui.tasks.measures.labels import confusion_matrix, measure_classes
+from rnn_tui.tasks.measures.labels import confusion_matrix, confusion_table, measure_classes
 from rnn_tui.views import Breakdown, Classified, Sample, Scores
 
 if TYPE_CHECKING:
@@ -76,17 +75,7 @@ class Classification(Task):
         self, network: Network, data: Dataset, part: str, config: Config, working: Working | None = None
     ) -> tuple[Breakdown, ...]:
         matrix = confusion(network, data, part, config, working)
-        names = tuple(clean_line(name) for name in data.coding.outputs)
-        return (
-            Breakdown(
-                "texts of class (row) taken for class (column)",
-                ("", *names),
-                tuple((name, *(f"{count:,}" for count in row)) for name, row in zip(names, matrix, strict=True)),
-                matrix.astype(np.float32),
-                counts=True,
-                part=part,
-            ),
-        )
+        return (confusion_table("texts of class (row) taken for class (column)", matrix, data.coding.outputs, part),)
 
     def sample(self, network: Network, data: Dataset | None, coding: Coding, seed: int) -> Sample | None:
         """A validation text and its label: `Czech 83 %, right`, or `German 61 %, right is Czech`."""

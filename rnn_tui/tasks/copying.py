@@ -23,6 +23,7 @@ class Copying(Probe):
     name = "copying"
     title = "copying: ten symbols again after a delay (many to many, in step)"
     answers = "every"
+    gapped = True
     metrics = ("accuracy",)
     coding = Coding(copying.INPUTS, copying.ANSWERS)
 

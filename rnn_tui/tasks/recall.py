@@ -24,6 +24,7 @@ class Recall(Probe):
     name = "recall"
     title = "recall: the first symbol after a gap (many to many, in step)"
     answers = "every"
+    gapped = True
     metrics = ("accuracy",)
     coding = Coding(recall.INPUTS, recall.SYMBOLS)
     steady = False

@@ -15,10 +15,9 @@ from rnn_tui.data.examples import NOT_ASKED, Dataset
 from rnn_tui.data.source import Watch
 from rnn_tui.data.tagged import read_tagged
 from rnn_tui.data.vocabulary import words
-from rnn_tui.symbols import clean_line
 from rnn_tui.tasks import Passage, Progress, Task, Working, never, silent
 from rnn_tui.tasks.measures.label_lines import tagging_lines
-from rnn_tui.tasks.measures.labels import confusion_matrix, measure_tags
+from rnn_tui.tasks.measures.labels import confusion_matrix, confusion_table, measure_tags
 from rnn_tui.views import Breakdown, Sample, Scores, Tagged
 
 if TYPE_CHECKING:
@@ -78,17 +77,7 @@ class Tagging(Task):
         _, _, chosen = losses.score(network, examples, "every", working=working)
         right = np.concatenate([examples.asked(k) for k in range(len(chosen))])
         matrix = confusion_matrix(right, np.concatenate(chosen), len(data.coding.outputs))
-        names = tuple(clean_line(name) for name in data.coding.outputs)
-        return (
-            Breakdown(
-                "words of a tag (row) taken for a tag (column)",
-                ("", *names),
-                tuple((name, *(f"{count:,}" for count in row)) for name, row in zip(names, matrix, strict=True)),
-                matrix.astype(np.float32),
-                counts=True,
-                part=part,
-            ),
-        )
+        return (confusion_table("words of a tag (row) taken for a tag (column)", matrix, data.coding.outputs, part),)
 
     def sample(self, network: Network, data: Dataset | None, coding: Coding, seed: int) -> Sample | None:
         """A validation sentence and its tags: `Marlow/B-LOC lies by the river .`, the wrong ones marked."""

@@ -15,13 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from textual.pilot import Pilot
 
-from rnn_tui.app.panes.answer import GAPPED
 from rnn_tui.app.panes.answer_asking import BEAMS, UPDATES, VALUES
 from rnn_tui.app.panes.answer_page import Page, likeliest
 from rnn_tui.app.panes.answer_showing import PAGES
 from rnn_tui.app.panes.generate import GeneratePane
 from rnn_tui.config import TASKS, put
 from rnn_tui.lab.questions import AnswerText, MeasureGaps
+from rnn_tui.lab.task_words import words_of
 from rnn_tui.tasks import task_of
 from rnn_tui.views import Phase
 from tests.app import answering as made
@@ -251,7 +251,7 @@ async def test_what_remembers_nothing_and_what_is_not_measured_are_told_apart() 
 async def test_only_probes_with_a_gap_have_curves() -> None:
     for task in TASKS:
         gaps = getattr(task_of(task), "gaps", None)
-        assert (task in GAPPED) == (gaps is not None and len(gaps(20)) > 0), task
+        assert words_of(task).gapped == (gaps is not None and len(gaps(20)) > 0), task
     async with stage("tagging", made.tagged()) as (app, pane, pilot, lab):
         await press(app, pilot, "c")
         assert not pane.allows("compare") and len(lab.asked) == 1

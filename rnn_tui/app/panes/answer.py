@@ -13,9 +13,8 @@ from rnn_tui.app.panes.answer_translated import TranslatedPage
 from rnn_tui.app.panes.inquiry import has_network
 from rnn_tui.app.panes.reading_pane import DRAW_EVERY, SLOW
 from rnn_tui.app.widgets.field import LONGEST
+from rnn_tui.lab.task_words import words_of
 
-GAPPED = ("adding", "brackets", "copying", "recall")
-"""Tasks that ask for something a known number of timesteps back."""
 LABELS = {
     "prompt": "text", "again": "ask again", "probabilities": "view", "left": "time", "up": "row", "compare": "gaps",
 }  # fmt: skip
@@ -40,7 +39,7 @@ class Answering(AnswerShowing):
         if action == "follow":
             return not self.at_apart
         if action == "compare":
-            return self.task_name in GAPPED
+            return words_of(self.task_name).gapped
         if action in ("earlier", "later"):
             return not self.at_gaps and not self.at_apart
         if action == "best":

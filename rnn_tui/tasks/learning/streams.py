@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from rnn_tui.model.memory import MOST_LOGITS
 from rnn_tui.model.network import Network, State
 from rnn_tui.tasks.learning.batches import Batch
 from rnn_tui.tasks.learning.softmax import cross_entropy
@@ -24,7 +25,7 @@ EVEN = 16
 # Logits held at a time: what bounds the memory of a validation.
 LOGITS = 4_000_000
 # Logits of a batch from which on they are computed, and forgotten, in pieces.
-SPLIT = 8_000_000
+SPLIT = MOST_LOGITS
 
 
 class Streams:

@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_tui.symbols import clean_line
+from rnn_tui.views import Breakdown
+
 Ids = NDArray[np.int64]
 Span = tuple[str, int, int]
 """What it is, its first word and its last."""
@@ -25,6 +28,13 @@ def accuracy(right: Ids, predicted: Ids) -> float:
 def confusion_matrix(right: Ids, predicted: Ids, classes: int) -> Ids:
     """(C, C): how often class `row` was answered with class `column`, as scikit-learn's."""
     return np.bincount(right * classes + predicted, minlength=classes * classes).reshape(classes, classes)
+
+
+def confusion_table(title: str, matrix: Ids, classes: Sequence[str], part: str) -> Breakdown:
+    """A confusion matrix (C, C) as it is shown, a row for each class."""
+    names = tuple(clean_line(name) for name in classes)
+    rows = tuple((name, *(f"{count:,}" for count in row)) for name, row in zip(names, matrix, strict=True))
+    return Breakdown(title, ("", *names), rows, matrix.astype(np.float32), counts=True, part=part)
 
 
 def class_f1(confusion: NDArray[Any]) -> NDArray[np.float64]:
