@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 from typer.main import get_command
 
-from rnn_tui import process
+from rnn_tui import process, watchdog
 from rnn_tui.commands import (
     answering,
     data,
@@ -136,7 +136,7 @@ def start(
         return None
     from rnn_tui.commands.opening import open_app
 
-    return open_app(folder_of(ctx), "")
+    return open_app(folder_of(ctx))
 
 
 @app.command("open", hidden=True)
@@ -147,7 +147,7 @@ def open_command(ctx: typer.Context, name: Annotated[str, typer.Argument(metavar
     folder = folder_of(ctx)
     root = ctx.find_root().command
     verbs = [verb for verb, command in root.commands.items() if not command.hidden]  # type: ignore[attr-defined]
-    return open_app(folder, named(folder, name, verbs))
+    return open_app(folder, lambda: named(folder, name, verbs))
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -155,9 +155,9 @@ def main(args: Sequence[str] | None = None) -> int:
     process.start_log()
     _settle_output()
     try:
-        with process.leaving_on_signals():
+        with watchdog.leaving_on_signals():
             return _run(sys.argv[1:] if args is None else args)
-    except process.Signalled as signalled:
+    except watchdog.Signalled as signalled:
         return 128 + signalled.number
     except KeyboardInterrupt:
         return 130

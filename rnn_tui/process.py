@@ -1,8 +1,4 @@
-"""The process around the Lab: its log, its terminal, and how it leaves when a signal says so.
-
-A signal's handler only notes the signal. A watchdog thread does the rest, so that a process
-whose main thread hangs in a write to a stalled terminal still saves and leaves.
-"""
+"""The process around the Lab: its log, and its terminal."""
 
 from __future__ import annotations
 
@@ -14,38 +10,22 @@ import signal
 import sys
 import threading
 import time
-import types
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
-
-if TYPE_CHECKING:
-    from rnn_tui.lab import Lab
+from typing import Any, TextIO
 
 log = logging.getLogger(__name__)
 
 LOG_BYTES = 1_000_000
 """A log file is put aside above this, and two are kept."""
 NATIVE_BYTES = 4_000_000
-SAVE_WITHIN, SAVE_WITHIN_HEADLESS = 9.0, 60.0
-"""Most saves take a moment; a large one on a slow disk is waited for, less where a terminal waits too."""
-LEAVE_WITHIN = 1.5
-LOOK_EVERY = 10.0
 WAKE_WITHIN = 0.1
-SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP"))
-# Main screen, cursor, no mouse reports, no bracketed paste, no focus reports, plain keys, plain colours.
+# No half frame, plain keys, no mouse reports, no focus reports, no bracketed paste, no reports of the size, plain
+# colours, lines that wrap, main screen, cursor.
 RESETS = (
-    b"\x1b\\\x1b[<u\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1015l\x1b[?1004l\x1b[?2004l\x1b[0m"
-    b"\x1b[?1049l\x1b[?25h"
+    b"\x1b\\\x1b[?2026l\x1b[<u\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1015l\x1b[?1016l\x1b[?1004l"
+    b"\x1b[?2004l\x1b[?2048l\x1b[0m\x1b[?7h\x1b[?1049l\x1b[?25h"
 )
-
-
-class Signalled(BaseException):
-    """A signal asks a command that has nothing to save to leave."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
 
 
 # The log
@@ -166,13 +146,13 @@ def _open_native() -> int:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        _bound(opened)
+        bound_log(opened)
         return opened
     except OSError:
         return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
 
 
-def _bound(descriptor: int) -> None:
+def bound_log(descriptor: int) -> None:
     """Empty a log that grew too large."""
     with contextlib.suppress(OSError):
         if os.fstat(descriptor).st_size > NATIVE_BYTES:
@@ -218,93 +198,22 @@ class Terminal:
             self._termios.tcflush(opened, self._termios.TCOFLUSH)
             os.write(opened, RESETS)
 
+    def leave_screen(self, words: str = "", *, always: bool = False) -> None:
+        """Give it back for another process, which is stopped or has ended, and say something on it. Never waits.
 
-# Leaving
-
-
-class Watchdog:
-    """While it is entered, SIGINT, SIGTERM and SIGHUP save the Lab's session and end the process.
-
-    `ask` is told the exit status once the session is saved, and is to end the main thread's
-    work. Where that doesn't come about soon the process ends all the same, with the terminal
-    as it was. `signal` is the first signal that came, 0 if none did.
-    """
-
-    def __init__(self, lab: Lab, *, screen: bool = False) -> None:
-        self._lab = lab
-        self._screen = screen
-        self.signal = 0
-        self.ask: Callable[[int], None] = lambda code: None
-        self._terminal = Terminal() if screen else None
-        self._noticed = threading.Event()
-        self._finished = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="rnn-lab watches", daemon=True)
-        self._before: dict[int, Any] = {}
-
-    @property
-    def code(self) -> int:
-        """The exit status that the signal stands for; 0 without one."""
-        return 128 + self.signal if self.signal else 0
-
-    def __enter__(self) -> Watchdog:
-        for number in SIGNALS:
-            # nohup's point is that work without a screen goes on; the app has lost its terminal.
-            if number == signal.SIGHUP and not self._screen and signal.getsignal(number) is signal.SIG_IGN:
-                continue
-            self._before[number] = signal.signal(number, self._note)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._finished.set()
-        self._noticed.set()
-        self._thread.join()
-        for number, handler in self._before.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
-
-    def _note(self, number: int, frame: types.FrameType | None) -> None:
-        # Of two signals at once the second must not wait for a lock that the first one holds.
-        if not self.signal:
-            self.signal = number
-            self._noticed.set()
-
-    def _watch(self) -> None:
-        while not self._noticed.wait(LOOK_EVERY):
-            if self._screen:
-                _bound(2)
-        if not self.signal:
-            return
-        log.info("leaving on signal %d", self.signal)
-        within = SAVE_WITHIN if self._screen else SAVE_WITHIN_HEADLESS
-        try:
-            if not self._lab.close(save=True, timeout=within):
-                log.error("the session was not saved within %g s", within)
-        except Exception:
-            log.exception("closing the lab failed")
-        for _ in range(3):
-            with contextlib.suppress(RuntimeError):
-                self.ask(self.code)
-            if self._finished.wait(LEAVE_WITHIN / 3):
+        Without `always` only where that process left it so that keys come singly.
+        """
+        with contextlib.suppress(OSError, self._termios.error):
+            # In the background it is not this job's terminal.
+            if self._kept is None or os.tcgetpgrp(0) != os.getpgrp():
                 return
-        log.warning("ended without the main thread: it is held up, by a stalled terminal perhaps")
-        if self._terminal is not None:
-            self._terminal.give_back()
-        os._exit(self.code)
-
-
-@contextlib.contextmanager
-def leaving_on_signals() -> Iterator[None]:
-    """For work that has nothing to save: SIGINT, SIGTERM and SIGHUP raise Signalled in the main thread."""
-    before = {}
-
-    def leave(number: int, frame: types.FrameType | None) -> None:
-        raise Signalled(number)
-
-    for number in SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            before[number] = signal.signal(number, leave)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+            if not always and self._termios.tcgetattr(0)[3] & self._termios.ICANON:
+                return
+            self._termios.tcsetattr(0, self._termios.TCSANOW, self._kept)
+            opened = os.open(self._path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+            try:
+                self._termios.tcflush(opened, self._termios.TCOFLUSH)
+                encoding = getattr(sys.__stderr__, "encoding", None) or "ascii"
+                os.write(opened, RESETS + words.encode(encoding, "backslashreplace"))
+            finally:
+                os.close(opened)

@@ -50,14 +50,16 @@ MAY_IMPORT: dict[str, set[str]] = {
         "config", "views", "symbols", "presets", "data.catalog", "model.shapes", "session", "export", "lab", "lessons",
     },
     "process": {"config", "views", "symbols", "session", "lab"},
+    "watchdog": {"views", "process", "lab"},
+    "launcher": {"process", "session", "symbols"},
     "doctor": {
         "config", "views", "symbols", "data", "model.shapes", "session", "lab", "process", "training", "app.settings",
     },
     "commands": {
         "config", "views", "symbols", "presets", "data", "model", "tasks", "generation", "inspection", "training",
-        "session", "export", "lab", "lessons", "process", "doctor", "app", "microscope",
+        "session", "export", "lab", "lessons", "process", "watchdog", "launcher", "doctor", "app", "microscope",
     },
-    "cli": {"config", "views", "symbols", "session", "commands", "process", "app.actions", "app.settings"},
+    "cli": {"config", "views", "symbols", "session", "commands", "process", "watchdog", "launcher", "app.actions", "app.settings"},
     # These two serve the command line too, which must not wait for Textual.
     "app.actions": {"config", "views", "symbols"},
     "app.settings": {"config", "views", "symbols"},

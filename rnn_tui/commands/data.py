@@ -9,9 +9,9 @@ import typer
 
 from rnn_tui.commands.arguments import Json
 from rnn_tui.commands.errors import DONE, Failed
-from rnn_tui.commands.output import Progress, bar, duration, print_json, say, table
+from rnn_tui.commands.output import Progress, bar, duration, print_json, put, say, table
 from rnn_tui.model.shapes import size
-from rnn_tui.process import Signalled
+from rnn_tui.watchdog import Signalled
 
 data_app = typer.Typer(invoke_without_command=True, rich_markup_mode=None, add_completion=False)
 
@@ -60,18 +60,18 @@ def _list(as_json: bool) -> int:
             "downloads": {"folder": os.fspath(downloads_folder()), "size": downloaded},
         })  # fmt: skip
         return DONE
-    print("Texts that are built in (data.path, --data)")
+    put("Texts that are built in (data.path, --data)")
     rows = [(r.name, size(r.size), r.licence, r.sha256[:12], r.what) for r in texts]
-    print(table(("name", "size", "licence", "sha256", "what it is"), rows, right=(1,)))
-    print("\nExamples that are made here (data.task)")
+    put(table(("name", "size", "licence", "sha256", "what it is"), rows, right=(1,)))
+    put("\nExamples that are made here (data.task)")
     made = [(e["task"], e["path"] or "-", e["licence"], e["what"]) for e in examples]
-    print(table(("task", "data.path", "licence", "what it is"), made))
-    print("\nWell-known sets (rnn-lab data fetch NAME, then data.path catalog:NAME)")
+    put(table(("task", "data.path", "licence", "what it is"), made))
+    put("\nWell-known sets (rnn-lab data fetch NAME, then data.path catalog:NAME)")
     known = [(k.name, k.task, size(k.size), k.sha256[:12], "yes" if k.fetched else "-") for k in SETS]
     lines = table(("name", "task", "size", "sha256", "here"), known, right=(2,)).splitlines()
-    print(lines[0])
+    put(lines[0])
     for line, one in zip(lines[1:], SETS, strict=True):
-        print(f"{line}\n    {one.what}\n    {one.file}, licence: {one.licence}\n    {one.url}")
+        put(f"{line}\n    {one.what}\n    {one.file}, licence: {one.licence}\n    {one.url}")
     say(f"encoded texts take {size(encoded)} in {cache_folder()}, fetched sets {size(downloaded)} in "
         f"{downloads_folder()}; rnn-lab data clear deletes them")  # fmt: skip
     return DONE
@@ -147,7 +147,7 @@ def fetch_command(
             "size": found.size, "sha256": found.sha256, "there": found.there, "resumed": found.resumed,
         })  # fmt: skip
     else:
-        print(os.fspath(found.path))
+        put(os.fspath(found.path), exact=True)
     return DONE
 
 

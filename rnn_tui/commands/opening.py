@@ -5,9 +5,11 @@ from __future__ import annotations
 import difflib
 import io
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from rnn_tui.commands.errors import FAILED, WrongArguments, arguments, tell
+from rnn_tui.commands.output import say
 
 
 def named(folder: Path, word: str, verbs: list[str]) -> str:
@@ -38,19 +40,28 @@ def named(folder: Path, word: str, verbs: list[str]) -> str:
     return name
 
 
-def open_app(folder: Path, name: str) -> int:
-    """Show the app until it is left; the exit status. Raises WrongArguments where there is no terminal."""
-    from rnn_tui import process
+def open_app(folder: Path, choose: Callable[[], str] = str) -> int:
+    """Show the app until it is left; the exit status. Raises WrongArguments where there is no terminal.
+
+    `choose` is called for the session's name, in the process of the app; an empty one is the last session.
+    """
+    from rnn_tui import launcher, process
 
     fault = process.terminal_fault()
     if fault:
+        choose()
         raise WrongArguments(fault)
+    status = launcher.run_below(folder)
+    if status is not None:
+        return status
+    name = choose()
     process.settle_terminal()
     from rnn_tui.lab import Lab
     from rnn_tui.session import last_session
+    from rnn_tui.watchdog import Watchdog
 
     name = name or last_session(folder)
-    with process.native_output_to_log(), Lab(folder) as lab, process.Watchdog(lab, screen=True) as watchdog:
+    with process.native_output_to_log(), Lab(folder) as lab, Watchdog(lab, screen=True) as watchdog:
         from rnn_tui.app.app import LabApp
 
         app = LabApp(lab, name or None)
@@ -66,7 +77,7 @@ def open_app(folder: Path, name: str) -> int:
         return watchdog.code or FAILED
     for line in last_words.getvalue().splitlines():
         if line.strip():
-            print(line.strip(), file=sys.stderr)
+            say(line.strip())
     if watchdog.signal and lab.status.fault and lab.status.session:
         tell(lab.status.fault)
     return watchdog.code or app.return_code or 0

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import sys
 import time
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from rnn_tui.symbols import clean_line, width
+from rnn_tui.symbols import clean, clean_line, width
 
 SCREEN_EVERY = 0.1
 """Seconds from one drawing of the progress to the next on a terminal."""
@@ -20,7 +22,22 @@ BAR = 20
 
 def say(text: str) -> None:
     """A line of narration."""
-    print(clean_line(text), file=sys.stderr, flush=True)
+    _narrate(clean_line(text) + "\n")
+
+
+def _narrate(text: str) -> None:
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except OSError as error:
+        # The line has dropped: what nobody reads must not end the work.
+        if error.errno != errno.EIO:
+            raise
+
+
+def put(text: str = "", *, exact: bool = False) -> None:
+    """Lines of data on stdout, cleaned; `exact` ones (a file's name) only on a terminal, for programs read them."""
+    print(text if exact and not sys.stdout.isatty() else clean(text))
 
 
 def print_json(values: Mapping[str, Any]) -> None:
@@ -32,14 +49,19 @@ def print_json(values: Mapping[str, Any]) -> None:
 
 def columns(text: str) -> int:
     """Columns that a line takes on a terminal."""
-    return sum(width(symbol) for symbol in text)
+    return sum(map(_columns, text))
+
+
+def _columns(symbol: str) -> int:
+    # What has a stand-in where each symbol has its place is drawn onto its neighbour in a line of text.
+    return 0 if unicodedata.category(symbol) in ("Mn", "Me", "Cf") else width(symbol)
 
 
 def fit(text: str, room: int) -> str:
     """As much of a line as fits into so many columns."""
     taken = 0
     for place, symbol in enumerate(text):
-        taken += width(symbol)
+        taken += _columns(symbol)
         if taken > room:
             return text[:place]
     return text
@@ -104,8 +126,7 @@ class Progress:
                 room = os.get_terminal_size(sys.stderr.fileno()).columns - 1
             except OSError:
                 room = 79
-            sys.stderr.write("\r" + fit(clean_line(text), room) + "\x1b[K")
-            sys.stderr.flush()
+            _narrate("\r" + fit(clean_line(text), room) + "\x1b[K")
             self._drawn = True
         else:
             say(text)
@@ -121,6 +142,5 @@ class Progress:
 
     def clear(self) -> None:
         if self._drawn:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
+            _narrate("\r\x1b[K")
             self._drawn = False

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import time
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,13 +14,13 @@ from typer.core import TyperCommand
 
 from rnn_tui.commands.arguments import Json, complete_session, complete_setting, folder_of
 from rnn_tui.commands.errors import DONE, FAILED, Failed, WrongArguments, arguments, tell
-from rnn_tui.commands.output import Progress, bar, duration, number, print_json
+from rnn_tui.commands.output import Progress, bar, duration, number, print_json, put
 
 if TYPE_CHECKING:
     from rnn_tui.config import Config
     from rnn_tui.lab import Lab
-    from rnn_tui.process import Watchdog
     from rnn_tui.views import Status
+    from rnn_tui.watchdog import Watchdog
 
 PATHS = ("data.path", "data.validation_path", "data.test_path")
 LOOK_EVERY = 0.1
@@ -66,11 +65,15 @@ def train(
     minutes: Annotated[
         float | None, typer.Option("--minutes", metavar="M", help="Train so many minutes more.")
     ] = None,
+    take: Annotated[
+        bool, typer.Option("--take", help="Take the session over from the process that has it, if one has.")
+    ] = False,
     as_json: Json = False,
 ) -> int:  # fmt: skip
     """Train a session without a screen; to its planned length, if not told how much more.
 
-    A session also opens in the app while it is trained here. Ctrl+C saves and stops.
+    A session also opens in the app while it is trained here, which can take it over; this command then
+    ends. Ctrl+C saves and stops. Where the line drops it goes on, unless training.hang_up is stop.
     """
     if (name is None) == (new is None):
         raise WrongArguments("it takes a session or --new; rnn-lab train; name one session to go on with, or a new one")
@@ -80,7 +83,7 @@ def train(
     if new is not None:
         return _train_new(folder, new, config, given, length, as_json)
     assert name is not None
-    return _train_existing(folder, name, config, given, length, as_json)
+    return _train_existing(folder, name, config, given, length, take, as_json)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +154,7 @@ def _train_new(
 
 
 def _train_existing(
-    folder: Path, name: str, file: Path | None, given: list[tuple[str, Any]], length: Length, as_json: bool
+    folder: Path, name: str, file: Path | None, given: list[tuple[str, Any]], length: Length, take: bool, as_json: bool
 ) -> int:
     from rnn_tui.config import get
     from rnn_tui.session import existing, load_or_previous, name_of, row
@@ -169,15 +172,15 @@ def _train_existing(
             if changes.keys() & {"training.batch_size", "training.sequence_length"}:
                 _check_text(new)
         _check_device(new)
-    return _run(folder, length, as_json, name=name_of(path), changes=changes)
+    return _run(folder, length, as_json, name=name_of(path), changes=changes, take=take)
 
 
 def _named_in(file: Path) -> list[tuple[str, Any]]:
     """The fields that a TOML file names, whether they are the default or not. Raises ConfigError."""
-    from rnn_tui.config import load_toml
+    from rnn_tui.config import load_toml, read_toml
 
     load_toml(file)
-    sections = tomllib.loads(file.read_text(encoding="utf-8"))
+    sections = read_toml(file)
     return [(f"{section}.{name}", value) for section, fields in sections.items() for name, value in fields.items()]
 
 
@@ -212,10 +215,10 @@ def _check_device(config: Config) -> None:
 
 def _run(
     folder: Path, length: Length, as_json: bool, *, name: str, config: Config | None = None,
-    changes: dict[str, Any] | None = None,
+    changes: dict[str, Any] | None = None, take: bool = False,
 ) -> int:  # fmt: skip
     from rnn_tui.lab import Lab
-    from rnn_tui.process import Watchdog
+    from rnn_tui.watchdog import Watchdog
 
     with Lab(folder) as lab, Watchdog(lab) as watchdog:
         with Progress() as progress:
@@ -223,12 +226,14 @@ def _run(
             if config is not None:
                 lab.create(config, name)
             else:
-                call.open(name, changes or {})
+                call.open(name, changes or {}, take)
             if not watchdog.signal:
                 call.train()
         # However long the disk takes; a signal meanwhile ends it sooner.
         lab.close(timeout=3600.0)
-        return _report(lab.status, call, folder, as_json)
+        if lab.left_at is not None:
+            Progress().say(lab.status.notice)
+        return _report(lab.left_at or lab.status, call, folder, as_json)
 
 
 class _Call:
@@ -241,11 +246,19 @@ class _Call:
         self.start: tuple[int, int] | None = None
         """Step and tokens before this call."""
 
-    def open(self, name: str, changes: dict[str, Any]) -> None:
+    def open(self, name: str, changes: dict[str, Any], take: bool = False) -> None:
+        from rnn_tui.views import Phase
+
         self.lab.open(name)
         status = self._rest()
+        if status.phase is Phase.FOLLOWING and take and not self.watchdog.signal:
+            self.progress.say(f"asking {status.writer} for {name}")
+            self.lab.take_over(train=False)
+            status = self._rest()
         if self.watchdog.signal:
             return
+        if status.phase is Phase.FOLLOWING and not status.fault:
+            raise Failed(f"{name} is in use by {status.writer}; --take takes it over, rnn-lab {name} follows it")
         if status.fault or not status.session:
             raise Failed(status.fault or f"{name} was not opened; try again")
         if not status.exact:
@@ -278,7 +291,7 @@ class _Call:
         while not self.watchdog.signal:
             try:
                 status = self.lab.wait(LOOK_EVERY)
-                if status.stopped_because or status.fault:
+                if status.stopped_because or status.fault or status.phase is Phase.FOLLOWING:
                     break
                 time.sleep(LOOK_EVERY)
             except TimeoutError:
@@ -362,11 +375,12 @@ def _report(status: Status, call: _Call, folder: Path, as_json: bool) -> int:
         "tokens_per_second": call.speed(status),
         "stopped_because": reason,
     }
-    saved = status.step == 0
+    # Whoever has taken it over may have saved it since, and did so from what was saved here.
+    saved = status.step == 0 or call.lab.left_at is not None
     if not saved:
         # What stands in the file is the proof, not what we believe we wrote there.
         found = row(path_of(folder, status.session))
-        saved = not found.fault and found.step == status.step
+        saved = not found.fault and found.step == status.step and not status.save_failed
     fault = ""
     if not saved:
         fault = status.fault or f"{status.session} was not saved; {folder}; see that it can be written, and train again"
@@ -399,6 +413,6 @@ def _print_plain(values: dict[str, Any], config: Config) -> None:
                 shown = f"{100 * value:.1f} %"
         if key in ("tokens", "tokens_per_second"):
             shown = f"{shown} {told.counted}"
-        print(f"{key:22} {shown}")
+        put(f"{key:22} {shown}")
     for mark in marks(config):
-        print(f"{'beware':22} {mark.sentence}")
+        put(f"{'beware':22} {mark.sentence}")

@@ -154,6 +154,12 @@ class TrainingConfig(Section):
         30, "seconds from one autosave to the next", label="Autosave", applies="now", low=1, high=86_400,
         unit="s", ladder=(5, 10, 20, 30, 60, 120, 300, 600),
     )  # fmt: skip
+    hang_up: Literal["go on", "stop"] = field(
+        "go on",
+        "when the line drops while it trains: go on without a screen to the planned end, or save and stop",
+        label="Hang-up",
+        applies="now",
+    )
 
     @field_validator("schedule_points")
     @classmethod

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import weakref
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from rnn_tui.lab.answers import ANSWERS
 from rnn_tui.lab.answers.desk import Desk, Sources
 from rnn_tui.lab.asking import AnsweringThread, Asked, LabError
 from rnn_tui.lab.changing import check_hold
+from rnn_tui.lab.keeping import place_of
 from rnn_tui.lab.questions import LookAtData, Question, TraceText, Write
 from rnn_tui.lab.training_thread import TrainingThread
 from rnn_tui.session.names import refuse_taken
@@ -35,19 +37,28 @@ class Lab:
     """
 
     def __init__(self, folder: Path | str = "sessions") -> None:
-        self.folder = Path(folder)
         self._answers = AnsweringThread((session.SessionError, DataError))
-        self._trains = TrainingThread(self.folder, self._answers)
+        self._trains = TrainingThread(Path(folder), self._answers)
         self._sources = Sources(Desk(), self._trains.frozen_model, self._trains.ask_run, self.folder)
         # A daemon thread inside torch at the interpreter's end aborts the process.
         reference = weakref.ref(self)
         atexit.register(lambda: (lab := reference()) and lab.close(save=False, timeout=5.0))
+
+    @property
+    def folder(self) -> Path:
+        """Of the sessions; another one once a session was saved there."""
+        return self._trains.folder
 
     # What there is to see: the newest state, never blocking.
 
     @property
     def status(self) -> Status:
         return self._trains.board.status
+
+    @property
+    def stalled(self) -> bool:
+        """Whether training has not made a step for 30 seconds and for 20 times as long as it usually takes."""
+        return self._trains.board.stalled
 
     @property
     def curves(self) -> Curves | None:
@@ -166,11 +177,12 @@ class Lab:
         self._trains.mailbox.command(self._trains.save)
 
     def save_as(self, name: str) -> None:
-        """Go on under another name; the session so far stays as it was last saved.
+        """Go on under another name, in this folder or, as `DIR/NAME`, in another one, which is then `folder`.
 
+        The session so far keeps its file. Nothing changes if the new file can't be written.
         Raises LabError for a name that can't be or is taken.
         """
-        self._check_new(name)
+        self._check_new(name, elsewhere=True)
         self._trains.mailbox.command(lambda: self._trains.save_as(name))
 
     def rename(self, name: str) -> None:
@@ -178,6 +190,32 @@ class Lab:
         if name.lower() != self.status.session.lower():
             self._check_new(name)
         self._trains.mailbox.command(lambda: self._trains.rename(name))
+
+    def take_over(self, *, train: bool = True) -> None:
+        """Ask the process that has the followed session for it, and go on at the same step; `train`: also to
+        train, if that one did, to the goal that it had.
+        """
+        self._trains.mailbox.interrupt()
+        self._trains.mailbox.command(lambda: self._trains.take_over(train))
+
+    @property
+    def left_at(self) -> Status | None:
+        """The status at the moment when another process took the session over; None while none has."""
+        return self._trains.left_at
+
+    def hand_on(self, timeout: float = 15.0, begun_within: float = 15.0) -> str:
+        """Save, and have a process without a screen go on training; this Lab then only follows. Waits for it.
+
+        Returns what there is to say of it. Raises LabError where that can't be, TimeoutError where the step
+        under way and the save took more than `timeout` seconds.
+        """
+        handed = self._trains.hand_over(timeout)
+        if begun_within and not handed.begun(begun_within):
+            raise LabError(
+                f"the process that was to go on with {handed.name} has not begun; all is saved; try rnn-lab train "
+                f"{handed.name}"
+            )
+        return handed.sentence
 
     def set_notes(self, text: str) -> None:
         """Notes that are kept with the session."""
@@ -191,9 +229,9 @@ class Lab:
         """The person has read it."""
         self._trains.board.say(fault="")
 
-    def _check_new(self, name: str) -> None:
+    def _check_new(self, name: str, *, elsewhere: bool = False) -> None:
         try:
-            refuse_taken(self.folder, session.check_name(name))
+            refuse_taken(*place_of(self.folder, name) if elsewhere else (self.folder, session.check_name(name)))
         except session.SessionError as error:
             raise LabError(str(error)) from None
 
@@ -202,7 +240,7 @@ class Lab:
     def ask(self, question: Question) -> Asked:
         """Put a question; never blocks. What comes of it stands in the `Asked`."""
         asked = Asked(question)
-        self._answers.take(asked, ANSWERS[type(question)](question, asked, self._sources))
+        self._answers.take(asked, ANSWERS[type(question)](question, asked, replace(self._sources, folder=self.folder)))
         return asked
 
     def trace(self, text: str, *, best: bool = False) -> Trace:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import statistics
 import time
 from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from rnn_tui.views import Curves, DataView, Sample, Status, frozen
+from rnn_tui.views import Curves, DataView, Phase, Sample, Status, frozen
 
 if TYPE_CHECKING:
     from rnn_tui.lab.keeping import Keeper
@@ -18,6 +19,8 @@ STATUS_EVERY = 0.05
 CURVES_EVERY = 0.25
 POINTS = 1000
 RATE_WINDOW = 3.0
+# Training that has not made a step for so many seconds, and for so many times the usual step, hangs or is very slow.
+STALLED_AFTER, STALLED_STEPS = 30.0, 20
 
 
 @dataclass
@@ -41,6 +44,18 @@ class Board:
         self._fault = ""
         self._shown = self._drawn = 0.0
         self._rate: deque[tuple[float, int]] = deque()
+        self._pulse = time.monotonic()
+        self._step_seconds: deque[float] = deque(maxlen=50)
+
+    @property
+    def stalled(self) -> bool:
+        """Whether it trains, as far as it has told, and has not made a step for a suspiciously long time."""
+        if self.status.phase is not Phase.TRAINING:
+            return False
+        usual = statistics.median(tuple(self._step_seconds) or (0.0,))
+        if self.status.pace > 0:
+            usual = max(usual, 1 / self.status.pace)
+        return time.monotonic() - self._pulse > max(STALLED_AFTER, STALLED_STEPS * usual)
 
     @property
     def status_due(self) -> bool:
@@ -53,12 +68,14 @@ class Board:
     def clear(self, data: DataView | None) -> None:
         """Another session is open."""
         self.data, self._fault = data, ""
+        self._step_seconds.clear()
         self.status = Status(curves_version=self.status.curves_version, samples_version=self.status.samples_version)
         self.start_rate()
 
     def start_rate(self) -> None:
         """Measure the speed from now on: what came between was no training."""
         self._rate.clear()
+        self._pulse = time.monotonic()
 
     def say(self, **changes: Any) -> None:
         """Change what no run is needed for."""
@@ -70,6 +87,10 @@ class Board:
         """The newest state of a run."""
         self._shown = time.monotonic()
         p, training = run.progress, run.config.training
+        made = p.step - self.status.step
+        if made > 0 and self.status.phase is Phase.TRAINING:
+            self._step_seconds.append((self._shown - self._pulse) / made)
+        self._pulse = self._shown
         if goal is not None:
             self._rate.append((self._shown, p.tokens))
             while len(self._rate) > 2 and self._shown - self._rate[0][0] > RATE_WINDOW:
@@ -78,8 +99,7 @@ class Board:
         # A save that failed is told until one succeeds, whatever else has happened since.
         changes["fault"] = self._fault or keeper.fault
         rate = self._speed()
-        self.status = replace(
-            self.status,
+        told: dict[str, Any] = dict(
             session=keeper.name,
             config=run.config,
             step=p.step,
@@ -100,12 +120,15 @@ class Board:
             device=run.device.type,
             precision=run.precision,
             saved_step=keeper.saved_step,
+            save_failed=bool(keeper.fault),
             weights_version=run.weights_version,
             has_best=run.best is not None,
             can_step_back=run.flight.back is not None,
             recording_version=run.timelapse.version if run.timelapse else 0,
-            **changes,
+            writer="",
+            writer_phase="",
         )
+        self.status = replace(self.status, **{**told, **changes})
 
     def _speed(self) -> float:
         """Symbols a second over the last seconds of training."""

@@ -24,7 +24,7 @@ class Changing(OpenSession):
         """Changes that wait for the next start of training."""
 
     def change(self, key: str, value: Any) -> None:
-        run, _ = self._needed()
+        run = self._mine()
         if CHOICES[key].applies == "next run" and self._goal is not None:
             self._later[key] = value
             self._publish(notice=f"{CHOICES[key].label} takes effect when training is next started")
@@ -39,13 +39,13 @@ class Changing(OpenSession):
         self._publish()
 
     def use_best(self) -> None:
-        run, _ = self._needed()
+        run = self._mine()
         run.use_best()
         self._publish(notice=f"the weights of step {run.progress.best_step:,} are back", fault="")
 
     def clip_to_p90(self) -> None:
         """Clip the gradient at the 90th percentile of its length so far."""
-        run, _ = self._needed()
+        run = self._mine()
         from rnn_tui.training.intervening import clip_to_percentile
 
         norm = clip_to_percentile(run)
@@ -54,7 +54,7 @@ class Changing(OpenSession):
 
     def scale_recurrent(self, radius: float) -> None:
         """Scale W_hh of every layer to a spectral radius."""
-        run, _ = self._needed()
+        run = self._mine()
         from rnn_tui.training.intervening import scale_recurrent
 
         scale_recurrent(run, radius)
@@ -62,7 +62,7 @@ class Changing(OpenSession):
 
     def step_back(self) -> None:
         """Go back to the weights from before the loss stopped being finite; training stops."""
-        run, _ = self._needed()
+        run = self._mine()
         from rnn_tui.training.intervening import step_back
 
         step = step_back(run)

@@ -23,18 +23,20 @@ class Mailbox:
 
     `carry_out` does a command and handles its errors. `work` does one piece of what the
     thread does by itself and says whether there is more; `leave` is the last thing it does.
+    `patience` tells after how many seconds `work` is asked again although there was none left;
+    None: not before the next command.
     """
 
     def __init__(
         self, name: str, carry_out: Callable[[Callable[[], None]], None], work: Callable[[], bool],
-        leave: Callable[[], None],
+        leave: Callable[[], None], patience: Callable[[], float | None] = lambda: None,
     ) -> None:  # fmt: skip
         self.idle = threading.Event()
         """Set while no command is left and there is no work."""
         self.idle.set()
         self.closing = False
         self._name = name
-        self._carry_out, self._work, self._leave = carry_out, work, leave
+        self._carry_out, self._work, self._leave, self._patience = carry_out, work, leave, patience
         self._commands: deque[Callable[[], None]] = deque()
         self._requests: deque[tuple[int, Callable[[], None]]] = deque()
         self._given = self._carried_out = 0
@@ -129,7 +131,7 @@ class Mailbox:
                 with self._giving:
                     if not self._commands:
                         self.idle.set()
-                self._wake.wait()
+                self._wake.wait(self._patience())
                 self._wake.clear()
         self._leave()
         self.idle.set()

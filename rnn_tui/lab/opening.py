@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import gc
 import itertools
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import psutil
-
 from rnn_tui import session
 from rnn_tui.config import Config, put
+from rnn_tui.data.coding import Coding
 from rnn_tui.data.source import DataError
 from rnn_tui.lab.answers.desk import Frozen
 from rnn_tui.lab.asking import LabError
 from rnn_tui.lab.keeping import Kept
-from rnn_tui.model.shapes import diagram
+from rnn_tui.model.shapes import diagram, free_bytes, size
 from rnn_tui.tasks import task_of
 from rnn_tui.views import DataView
 
@@ -51,7 +52,8 @@ def build(config: Config, working: Working, interrupted: Callable[[], bool]) -> 
     load_engine()
     from rnn_tui.training.run import Run
 
-    return Run(config, data.coding, data)
+    with enough_memory(config, data.view):
+        return Run(config, data.coding, data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,20 @@ def reopen(found: session.SessionFile, working: Working, interrupted: Callable[[
     # Older files keep scales as float32; the data know them better.
     coding = found.coding if data is None else data.coding
     load_engine()
+    with enough_memory(found.config, data.view if data else None):
+        return _restored(found, coding, data, fault)
+
+
+def again(run: Run, found: session.SessionFile) -> Reopened:
+    """The run as a later save of the same session has it, on the data that were read before."""
+    later = _restored(found, run.coding, run.data, "")
+    later.run.weights_version += run.weights_version
+    if run.timelapse is not None and later.run.timelapse is not None:
+        later.run.timelapse.version += run.timelapse.version
+    return later
+
+
+def _restored(found: session.SessionFile, coding: Coding, data: Any, fault: str) -> Reopened:
     from rnn_tui.training.precision import DeviceError
     from rnn_tui.training.run import Run
 
@@ -113,9 +129,45 @@ def same_data(found: session.SessionFile, data: Any) -> bool:
 
 def check_memory(config: Config, data: DataView | None) -> None:
     """Raises LabError, with the estimate and what is free, for a network that can't be built here."""
-    refusal = diagram(config, data, psutil.virtual_memory().available).refusal
+    refusal = diagram(config, data, free_bytes()).refusal
     if refusal:
         raise LabError(f"this network can't be built here: {refusal}")
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether it says that memory could not be had; torch has a RuntimeError for that on a CPU."""
+    words = str(error).lower()
+    return isinstance(error, MemoryError) or any(sign in words for sign in ("out of memory", "can't allocate memory"))
+
+
+def no_memory(config: Config, data: DataView | None) -> str:
+    """What training this network needs, what is free, and what to do, once memory could not be had."""
+    gc.collect()
+    free = free_bytes()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
+        with suppress(RuntimeError):
+            torch.cuda.empty_cache()
+            free = torch.cuda.mem_get_info()[0]
+    needed = diagram(config, data, free).memory_bytes
+    return (
+        f"there is not enough memory: training this network needs about {size(needed)}, {size(free)} are free; "
+        "lower hidden_size, layers, batch_size or sequence_length, or end other programs"
+    )
+
+
+@contextmanager
+def enough_memory(config: Config, data: DataView | None) -> Iterator[None]:
+    """Raises LabError where memory for it can't be had."""
+    try:
+        yield
+    except Exception as error:
+        if not out_of_memory(error):
+            raise
+    else:
+        return
+    # After the exception is gone: it holds what was computed so far.
+    raise LabError(no_memory(config, data))
 
 
 def freeze(run: Run, best: bool) -> Frozen:

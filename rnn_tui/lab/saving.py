@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +16,8 @@ from rnn_tui import session
 from rnn_tui.lab import opening
 from rnn_tui.lab.asking import AnsweringThread, LabError
 from rnn_tui.lab.board import Board, Goal
-from rnn_tui.lab.keeping import Keeper, Kept
-from rnn_tui.lab.mailbox import Mailbox
+from rnn_tui.lab.keeping import Keeper, Kept, place_of
+from rnn_tui.lab.mailbox import Interrupted, Mailbox
 from rnn_tui.views import Phase
 
 if TYPE_CHECKING:
@@ -29,13 +35,16 @@ class OpenSession:
         self.board = Board()
         self.view_state: dict[str, Any] = {}
         self.notes = ""
-        self._folder = folder
+        self.folder = folder
         self._answers = answers
         self._keeper: Keeper | None = None
         self._run: Run | None = None
         self._goal: Goal | None = None
+        self._broken = False
+        """Whether training ended by an error that nobody reckoned with."""
         self._pace = 0.0
-        self._to_write: Kept | None = None
+        # One slot: while a save waits behind a long answer, only the newest copy is kept for it.
+        self._to_write: deque[Kept] = deque(maxlen=1)
 
     def _needed(self) -> tuple[Run, Keeper]:
         if self._run is None or self._keeper is None:
@@ -43,8 +52,23 @@ class OpenSession:
             raise LabError(self.board.status.fault or "there is no session yet; build one first (1, then space)")
         return self._run, self._keeper
 
+    def _mine(self) -> Run:
+        """The run, to be changed. Raises LabError where another process has it."""
+        run, keeper = self._needed()
+        if keeper.followed:
+            raise LabError(f"{keeper.name} is only followed here: {keeper.readonly}; take it over first (space)")
+        return run
+
     def _resting(self) -> Phase:
-        return Phase.EMPTY if self._run is None else Phase.TRAINING if self._goal else Phase.PAUSED
+        if self._keeper is not None and self._keeper.followed:
+            return Phase.FOLLOWING
+        if self._run is None:
+            return Phase.EMPTY
+        return Phase.TRAINING if self._goal else Phase.FAILED if self._broken else Phase.PAUSED
+
+    def _followed(self) -> dict[str, Any]:
+        """What the status says of a session that another process has."""
+        return {}
 
     def _publish(self, phase: Phase | None = None, **changes: Any) -> None:
         changes["phase"] = phase or self.board.status.phase
@@ -52,12 +76,30 @@ class OpenSession:
             self.board.say(**changes)
             return
         changes |= {"pace": self._pace, "threads": self._run.threads.current}
+        if self._keeper.followed:
+            changes |= self._followed()
         self.board.publish(self._run, self._keeper, self._goal, **changes)
 
     def _show_all(self) -> None:
         if self._run is not None:
             self.board.show_samples(self._run)
             self.board.draw(self._run)
+
+    def _working(self, progress: float, doing: str) -> None:
+        """Called from within long work: tell how far it is, answer requests, notice an interruption."""
+        self.mailbox.serve()
+        if self.mailbox.interrupted:
+            raise Interrupted
+        if self.board.status_due:
+            self.board.say(progress=progress, doing=doing)
+
+    @contextmanager
+    def _doing(self, phase: Phase, doing: str) -> Iterator[None]:
+        self._publish(phase, doing=doing, progress=math.nan)
+        try:
+            yield
+        finally:
+            self._publish(self._resting(), doing="", progress=math.nan)
 
     # -- commands ---------------------------------------------------------------------
 
@@ -68,16 +110,24 @@ class OpenSession:
         if self._write(always=True):
             self._publish(notice=f"saved {keeper.name} at step {keeper.saved_step:,}")
 
-    def save_as(self, name: str) -> None:
+    def save_as(self, wish: str) -> None:
+        """Go on under another name, or in another folder: only once it is written there."""
         run, old = self._needed()
-        keeper = Keeper(self._folder)
-        keeper.claim(name)
+        if run.torn:
+            raise LabError(f"its newest update was cut in the middle: copy what was saved last, {old.path}")
+        keeper = Keeper(place_of(self.folder, wish)[0])
+        keeper.claim(place_of(self.folder, wish)[1])
+        if not keeper.write(self._copy(run)):
+            keeper.abandon()
+            raise LabError(f"{keeper.name}: {keeper.fault}")
+        # The file under the old name is brought up to date too, where that can be.
         self._write()
         old.release()
-        self._keeper = keeper
+        self._keeper, self.folder = keeper, keeper.folder
+        session.remember(keeper.folder, keeper.name)
         keeper.start_clock(run.config.training.autosave_seconds)
-        if self._write(always=True):
-            self._publish(notice=f"saved as {name}")
+        where = "" if keeper.folder == old.folder else f" in {keeper.folder}"
+        self._publish(notice=f"saved as {keeper.name}{where}", fault="")
 
     def rename(self, name: str) -> None:
         _, keeper = self._needed()
@@ -85,7 +135,7 @@ class OpenSession:
             raise LabError(f"it is opened to look at only: {keeper.readonly}")
         self._write()
         keeper.rename(name)
-        session.remember(self._folder, keeper.name)
+        session.remember(self.folder, keeper.name)
         self._publish(notice=f"its name is {keeper.name} now")
 
     # -- its file ---------------------------------------------------------------------
@@ -93,34 +143,59 @@ class OpenSession:
     def _write(self, *, always: bool = False) -> bool:
         """Write the file in this thread, if there is something new. True if nothing is left unsaved."""
         run, keeper = self._run, self._keeper
-        if run is None or keeper is None:
+        if run is None or keeper is None or run.torn:
             return True
         new = keeper.unsaved(opening.mark(run, self.view_state, self.notes))
         if not always and (not new or run.progress.step == 0):
             return True
         # Newer than what waits for the answering thread, which may drop it.
-        self._to_write = None
-        saved = keeper.write(opening.copy_of(run, self.view_state, self.notes), always=always)
-        self._publish()
+        self._to_write.clear()
+        mended = keeper.fault
+        saved = keeper.write(self._copy(run), always=always)
+        if not saved:
+            log.error("saving failed: %s", keeper.fault)
+        self._publish(**_saved_again(keeper) if saved and mended else {})
         return saved
+
+    def _copy(self, run: Run) -> Kept:
+        started = time.monotonic()
+        kept = opening.copy_of(run, self.view_state, self.notes)
+        return replace(kept, seconds=time.monotonic() - started)
 
     def _save_in_background(self) -> None:
         """Copy at this border of a step; the answering thread writes it."""
         run, keeper = self._run, self._keeper
-        if run is None or keeper is None or run.progress.step == 0:
+        if run is None or keeper is None or run.torn or (run.progress.step == 0 and not keeper.fault):
             return
         keeper.start_clock(run.config.training.autosave_seconds)
         if not keeper.unsaved(opening.mark(run, self.view_state, self.notes)):
             return
-        # One slot: while a save waits behind a long answer, only the newest copy is kept for it.
-        self._to_write = opening.copy_of(run, self.view_state, self.notes)
+        self._to_write.append(self._copy(run))
 
         def write() -> None:
-            kept, self._to_write = self._to_write, None
-            if kept is None:
+            try:
+                kept = self._to_write.pop()
+            except IndexError:
+                # A newer one was written meanwhile.
                 return
+            mended = keeper.fault
             if not keeper.write(kept):
                 log.error("saving failed: %s", keeper.fault)
-            self.mailbox.command(self._publish)
+            changes = _saved_again(keeper) if mended and not keeper.fault else {}
+            self.mailbox.command(lambda: self._publish(**changes))
 
         self._answers.do(write)
+
+    def _retry(self) -> None:
+        """While nothing is trained: try a save that failed again, once its time has come."""
+        if self._keeper is not None and self._keeper.retry_in == 0 and self._keeper.due and not self._to_write:
+            self._save_in_background()
+
+    def _patience(self) -> float | None:
+        """Seconds until that is to be done; None: not at all."""
+        wait = self._keeper.retry_in if self._keeper is not None else math.inf
+        return wait + 0.05 if wait < math.inf else None
+
+
+def _saved_again(keeper: Keeper) -> dict[str, Any]:
+    return {"notice": f"saved again, at step {keeper.saved_step:,}: {keeper.path}"}

@@ -6,6 +6,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,18 +18,17 @@ from rnn_tui.lab import opening
 from rnn_tui.lab.answers.desk import Frozen
 from rnn_tui.lab.asking import AnsweringThread, LabError
 from rnn_tui.lab.board import Goal
-from rnn_tui.lab.changing import Changing
+from rnn_tui.lab.following import Following
+from rnn_tui.lab.handing import Handed
 from rnn_tui.lab.keeping import Keeper
 from rnn_tui.lab.mailbox import Interrupted, Mailbox
+from rnn_tui.symbols import clean_line
 from rnn_tui.views import Phase
 
 if TYPE_CHECKING:
     from rnn_tui.training.run import Run
 
 log = logging.getLogger(__name__)
-
-NO_MEMORY = "there is not enough memory for this network; make it or its batch smaller"
-
 
 REASONS = {
     "planned": "the planned steps are done",
@@ -39,7 +39,7 @@ REASONS = {
 }
 
 
-class TrainingThread(Changing):
+class TrainingThread(Following):
     """The open session and its training; everything of torch stays inside.
 
     The methods named as commands run on the thread, given to it through `mailbox`.
@@ -47,9 +47,8 @@ class TrainingThread(Changing):
 
     def __init__(self, folder: Path, answers: AnsweringThread) -> None:
         super().__init__(folder, answers)
-        self.mailbox = Mailbox("rnn-lab trains", self._carry_out, self._work, self._leave)
+        self.mailbox = Mailbox("rnn-lab trains", self._carry_out, self._work, self._leave, self._patience)
         self._next_step = 0.0
-        self._frozen: dict[bool, Frozen] = {}
         self._save_at_close = True
 
     def frozen_model(self, best: bool) -> Frozen:
@@ -70,7 +69,25 @@ class TrainingThread(Changing):
         """Finish the step under way, save what is not saved, join. False if it did not end in time."""
         if not self.mailbox.closing:
             self._save_at_close = save
-        return self.mailbox.close(timeout)
+        ended = self.mailbox.close(timeout)
+        self.channel.close()
+        return ended
+
+    def hand_over(self, timeout: float) -> Handed:
+        """Have a process without a screen go on with the session; for other threads, which wait.
+
+        Raises LabError, TimeoutError.
+        """
+        future: Future[Handed] = Future()
+
+        def hand() -> None:
+            try:
+                future.set_result(self.hand_on())
+            except Exception as error:
+                future.set_exception(error)
+
+        self.mailbox.command(hand)
+        return future.result(timeout)
 
     def release(self) -> None:
         """Let go of the session, once nobody writes any more."""
@@ -84,14 +101,29 @@ class TrainingThread(Changing):
 
     def _work(self) -> bool:
         if self._goal is None:
+            self._guarded(self._look_at_writer if self.following else self._retry)
             return False
         if not self._guarded(self._advance):
-            self._goal = None
+            self._goal, self._broken = None, True
             self._publish(self._resting())
+            if self._run is not None and self._run.torn:
+                self._guarded(self._back_to_file)
         return True
 
+    def _back_to_file(self) -> None:
+        """The newest update was cut in two: go on from what was saved last, or from the start."""
+        run, keeper = self._needed()
+        if keeper.saved_step < 0:
+            fresh = self._started_over(run)
+        else:
+            fresh = opening.again(run, session.load_or_previous(keeper.path)).run
+        self._run = fresh
+        self._frozen.clear()
+        self._publish(notice=f"an update was cut in the middle: it stands at step {fresh.progress.step:,} again")
+        self._show_all()
+
     def _leave(self) -> None:
-        if self._save_at_close and self._run is not None:
+        if self._save_at_close and self._run is not None and not self.following:
             self._guarded(self._write)
         self._publish(self._resting())
 
@@ -99,35 +131,35 @@ class TrainingThread(Changing):
         """Nothing that goes wrong ends the thread: it is told in one sentence, and logged."""
         try:
             call()
-            return True
         except Interrupted:
             self._publish(self._resting(), doing="", progress=math.nan)
             return True
         except (LabError, ConfigError, DataError, session.SessionError) as error:
             self._fail(str(error))
-        except MemoryError:
-            self._fail(NO_MEMORY)
+            return False
         except Exception as error:
-            if type(error).__module__.startswith("rnn_tui."):
-                # A sentence of ours, of a module that imports torch and so can't be named here.
-                self._fail(str(error))
-                return False
-            log.exception("the training thread failed")
-            lines = str(error).splitlines() or [""]
-            out = any(words in str(error).lower() for words in ("out of memory", "can't allocate"))
-            self._fail(NO_MEMORY if out else f"that failed: {type(error).__name__}: {lines[0][:200]}")
+            failed = error
+        else:
+            return True
+        self._fail(self._reckon(failed))
         return False
+
+    def _reckon(self, error: Exception) -> str:
+        """An error that nobody reckoned with, in one sentence."""
+        if type(error).__module__.startswith("rnn_tui."):
+            # A sentence of ours, of a module that imports torch and so can't be named here.
+            return str(error)
+        log.error("the training thread failed", exc_info=error)
+        if opening.out_of_memory(error):
+            # What was computed so far hangs on it.
+            error.__traceback__ = None
+            run = self._run
+            return opening.no_memory(run.config, self.board.data) if run else "there is not enough memory for that"
+        first = clean_line((str(error).splitlines() or [""])[0])[:200]
+        return f"that failed: {type(error).__name__}: {first}{_where_logged()}"
 
     def _fail(self, sentence: str) -> None:
         self._publish(self._resting(), fault=sentence, doing="", progress=math.nan)
-
-    def _working(self, progress: float, doing: str) -> None:
-        """Called from within long work: tell how far it is, answer requests, notice an interruption."""
-        self.mailbox.serve()
-        if self.mailbox.interrupted:
-            raise Interrupted
-        if self.board.status_due:
-            self.board.say(progress=progress, doing=doing)
 
     @contextmanager
     def _opening(self, doing: str) -> Iterator[None]:
@@ -138,14 +170,6 @@ class TrainingThread(Changing):
         except BaseException:
             self.mailbox.forget()
             raise
-
-    @contextmanager
-    def _doing(self, phase: Phase, doing: str) -> Iterator[None]:
-        self._publish(phase, doing=doing, progress=math.nan)
-        try:
-            yield
-        finally:
-            self._publish(self._resting(), doing="", progress=math.nan)
 
     # -- commands ---------------------------------------------------------------------
 
@@ -159,9 +183,9 @@ class TrainingThread(Changing):
             run = opening.build(config, self._working, lambda: self.mailbox.interrupted)
             assert run.data is not None
             self._retire()
-            keeper = Keeper(self._folder)
+            keeper = Keeper(self.folder)
             wish = session.derive_name(run.data.title, session.cell_line(config))
-            keeper.claim(name or session.free_name(self._folder, wish))
+            keeper.claim(name or session.free_name(self.folder, wish))
             self.view_state, self.notes = {}, ""
             self._adopt(run, keeper)
             run.sample()
@@ -172,7 +196,7 @@ class TrainingThread(Changing):
     def open(self, name: str) -> None:
         """Open a session where it was left; the one that is open is saved and left once it can be had."""
         with self._opening(f"opening {name}"):
-            keeper = Keeper(self._folder)
+            keeper = Keeper(self.folder)
             if self._keeper is not None and self._keeper.name.lower() == name.lower():
                 self._retire()
             found = keeper.find(name)
@@ -185,18 +209,29 @@ class TrainingThread(Changing):
             self.view_state, self.notes = found.view, found.notes
             self._adopt(again.run, keeper)
             keeper.known_as_saved(opening.mark(again.run, self.view_state, self.notes))
-        notice = found.notice or keeper.readonly or f"{keeper.name} opened at step {again.run.progress.step:,}"
-        self._publish(Phase.PAUSED, notice=notice, fault=again.fault, exact=again.exact)
+            if keeper.followed:
+                self._begin_following()
+        notice = (
+            found.notice
+            or keeper.readonly
+            or again.run.notice
+            or f"{keeper.name} opened at step {again.run.progress.step:,}"
+        )
+        if keeper.followed:
+            notice = f"{keeper.readonly}: it is followed, read-only, with its newest weights"
+        self._publish(self._resting(), notice=notice, fault=again.fault or keeper.unwritable, exact=again.exact)
         self._show_all()
 
     def _adopt(self, run: Run, keeper: Keeper) -> None:
         self._run, self._keeper = run, keeper
-        session.remember(self._folder, keeper.name)
+        session.remember(self.folder, keeper.name)
         self._later.clear()
         self._frozen.clear()
-        self._goal = None
+        self._goal, self._broken = None, False
         keeper.start_clock(run.config.training.autosave_seconds)
         self.board.clear(run.data.view if run.data else None)
+        if not keeper.readonly:
+            self.channel.open(keeper.path)
 
     def _retire(self) -> None:
         """Save and let go of the session that is open."""
@@ -204,6 +239,7 @@ class TrainingThread(Changing):
         if self._run is not None and self._keeper is not None:
             if not self._write():
                 raise LabError(f"{self._keeper.name} is still open: {self._keeper.fault}")
+            self.channel.shut()
             self._keeper.release()
         self._run = self._keeper = None
         self._frozen.clear()
@@ -212,7 +248,10 @@ class TrainingThread(Changing):
         run, keeper = self._needed()
         if run.trainer is None:
             raise LabError("its text is not at hand, so it can't be trained; see the message at the top")
+        if run.torn:
+            raise LabError("its newest update was cut in the middle; start the lab again: it is as it was saved last")
         if keeper.readonly:
+            self._mine()
             raise LabError(f"it is opened to look at only: {keeper.readonly}")
         for key, value in self._later.items():
             run.change(key, value)
@@ -233,7 +272,7 @@ class TrainingThread(Changing):
                 stopped_because="planned",
             )
             return
-        self._goal = goal
+        self._goal, self._broken = goal, False
         self.board.start_rate()
         self._publish(Phase.TRAINING, fault="", notice="", stopped_because="")
 
@@ -256,18 +295,21 @@ class TrainingThread(Changing):
         self._show_all()
 
     def restart(self) -> None:
-        from rnn_tui.training.run import Run
-
         run, keeper = self._needed()
         if run.data is None or keeper.readonly:
             raise LabError("it can't be trained here, so it can't be started over")
-        self._goal = None
-        self._run = Run(run.config, run.coding, run.data)
-        self._run.sample()
-        self._run.record_frame()
+        self._goal, self._broken = None, False
+        self._run = self._started_over(run)
         self._frozen.clear()
         self._publish(Phase.PAUSED, notice="started over: fresh weights", fault="", stopped_because="", held=())
         self._show_all()
+
+    @staticmethod
+    def _started_over(run: Run) -> Run:
+        fresh = type(run)(run.config, run.coding, run.data)
+        fresh.sample()
+        fresh.record_frame()
+        return fresh
 
     # -- training ---------------------------------------------------------------------
 
@@ -367,6 +409,11 @@ class TrainingThread(Changing):
         if kept is None or kept.weights_version != self._run.weights_version:
             kept = self._frozen[best] = opening.freeze(self._run, best)
         return kept
+
+
+def _where_logged() -> str:
+    files = [h.baseFilename for h in logging.getLogger().handlers if isinstance(h, logging.FileHandler)]
+    return f"; the details are in {files[0]}" if files else ""
 
 
 def _non_finite(run: Run, error: Exception) -> str:

@@ -18,7 +18,7 @@ from rnn_tui.session.contents import (
 )
 from rnn_tui.session.files import FILES, DamagedError, Files, SessionError, Stamp, stamp, sweep
 from rnn_tui.session.folder import cell_line, copy, delete, list_gallery, list_sessions, rename, row
-from rnn_tui.session.lock import Holder, Lock, busy, holder
+from rnn_tui.session.lock import Holder, Lock, break_dead, busy, holder
 from rnn_tui.session.names import (
     VERBS,
     check_name,
@@ -54,6 +54,7 @@ __all__ = [
     "SessionError",
     "SessionFile",
     "Stamp",
+    "break_dead",
     "busy",
     "cell_line",
     "check_name",

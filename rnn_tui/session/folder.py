@@ -18,7 +18,7 @@ from rnn_tui.session.session_file import Summary, copy_file, opened
 from rnn_tui.symbols import clean_line
 from rnn_tui.views import SessionRow
 
-_COMPANIONS = ("previous", "live", "take")
+_COMPANIONS = ("previous", "holder", "live", "take")
 MOST_METRICS, LONGEST_METRIC = 12, 40
 
 

@@ -6,6 +6,7 @@ The system lets go of it when the process ends, however it ends.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -17,13 +18,16 @@ from pathlib import Path
 from types import TracebackType
 
 import psutil
-from filelock import Timeout, UnixFileLock
+from filelock import SoftFileLock, Timeout, lock_descriptor, unlock_descriptor
 
 from rnn_tui.session.files import SessionError, open_regular, read_small, reason
 from rnn_tui.session.names import companion, name_of
 from rnn_tui.symbols import clean_line
 
 LARGEST = 4096
+POLL = 0.02
+NO_LOCKS = frozenset({errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL})
+"""What a file system without locks answers: Lustre without `-o flock`, some that run in user space."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,57 +49,124 @@ class Holder:
 class Lock:
     """The right to write one session; a context manager. Not held before `acquire`.
 
-    May be taken in one thread and released in another.
+    May be taken in one thread and released in another, and handed on to a process that this
+    one starts: it belongs to the open file, so whoever inherits the descriptor has it.
     """
 
     def __init__(self, path: Path, what: str = "") -> None:
         self.path = path
         self.what = what
-        self._lock = self._of(path)
-
-    @staticmethod
-    def _of(path: Path) -> UnixFileLock:
-        return UnixFileLock(companion(path, "lock"), thread_local=False, mode=0o644)
+        self._fd: int | None = None
+        self._marker: SoftFileLock | None = None
+        """Where the file system knows no locks: a file whose being there is the lock."""
 
     @property
     def held(self) -> bool:
-        return self._lock.is_locked
+        return self._fd is not None
+
+    @property
+    def descriptor(self) -> int | None:
+        """What a process inherits that the lock is handed on to; None where only a marker holds it."""
+        return None if self._marker is not None else self._fd
 
     def acquire(self, timeout: float = 0.3) -> Lock:
         """Takes the lock; waits at most `timeout` seconds, as somebody who only looks holds it for a moment.
 
         Raises SessionError naming the process and the machine that hold it.
         """
-        if self.held:
-            return self
+        last = time.monotonic() + timeout
         name = clean_line(name_of(self.path))
-        # Before the attempt: an attempt of some versions of the library empties the file.
-        before = _written(self.path)
-        try:
-            self._lock.acquire(timeout=timeout, poll_interval=0.02)
-        except Timeout:
-            who = _written(self.path) or before or "another program"
-            raise SessionError(f"{name} is in use by {who}; close it there, or work on a copy") from None
-        except OSError as error:
-            what, remedy = reason(error, self.path.parent)
-            raise SessionError(f"{name} could not be locked: {what}; {remedy}") from error
-        # A file system without locks is served by a marker file that is not ours to write.
-        if isinstance(self._lock, UnixFileLock):
-            self._write(json.dumps(asdict(_self(self.what))))
+        while not self.held:
+            try:
+                taken = self._attempt()
+            except OSError as error:
+                what, remedy = reason(error, self.path.parent)
+                raise SessionError(f"{name} could not be locked: {what}; {remedy}") from error
+            if taken:
+                self._write(_self(self.what))
+            elif time.monotonic() >= last:
+                who = _written(self.path) or "another program"
+                raise SessionError(f"{name} is in use by {who}; close it there, or work on a copy")
+            else:
+                time.sleep(POLL)
         return self
+
+    def _attempt(self) -> bool:
+        """One attempt; False where somebody else holds it. Raises OSError."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        fd = os.open(companion(self.path, "lock"), flags, 0o644)
+        try:
+            # A file that was removed meanwhile guards no name.
+            if self._locked(fd) and os.fstat(fd).st_nlink:
+                self._fd, fd = fd, -1
+                return True
+            return False
+        finally:
+            if fd >= 0:
+                os.close(fd)
+
+    def _locked(self, fd: int) -> bool:
+        try:
+            return lock_descriptor(fd, blocking=False)
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+        marker = SoftFileLock(companion(self.path, "holder"), thread_local=False)
+        try:
+            # It breaks the marker of a process of this machine that is dead, and no other.
+            marker.acquire(timeout=0)
+        except Timeout:
+            return False
+        self._marker = marker
+        return True
+
+    @classmethod
+    def inherited(cls, path: Path, descriptor: int, what: str = "") -> Lock | None:
+        """The lock that the process before handed on; None where the descriptor is no lock of this session."""
+        with suppress(OSError):
+            mine, named = os.fstat(descriptor), os.lstat(companion(path, "lock"))
+            if (mine.st_dev, mine.st_ino) == (named.st_dev, named.st_ino) and lock_descriptor(
+                descriptor, blocking=False
+            ):
+                os.set_inheritable(descriptor, False)
+                found = cls(path, what)
+                found._fd = descriptor
+                found._write(_self(what))
+                return found
+        return None
+
+    def handed_on(self, pid: int) -> None:
+        """It belongs to a process that has inherited it: named there, no longer held here."""
+        if self._fd is not None and self._marker is None:
+            with suppress(psutil.Error):
+                started = psutil.Process(pid).create_time()
+                self._write(Holder(pid, socket.gethostname(), started, self.what))
+            # Closed, not unlocked: an unlocking would take it from the other one too.
+            os.close(self._fd)
+            self._fd = None
 
     def release(self) -> None:
         """Lets go; the companion stays, as removing it could split two waiters onto two files."""
-        if self.held:
-            if isinstance(self._lock, UnixFileLock):
-                self._write("")
-            self._lock.release()
+        if self._fd is not None:
+            with suppress(OSError):
+                os.ftruncate(self._fd, 0)
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if self._fd is not None:
+            with suppress(OSError):
+                unlock_descriptor(self._fd)
+            os.close(self._fd)
+            self._fd = None
+        if self._marker is not None:
+            self._marker.release()
+            self._marker = None
 
     def move(self, path: Path) -> None:
         """Follows a session to its new name: takes that lock, then lets go of the old one. Raises SessionError."""
         following = Lock(path, self.what).acquire()
         self.discard()
-        self.path, self._lock = path, following._lock
+        self.path, self._fd, self._marker = path, following._fd, following._marker
 
     def discard(self) -> None:
         """Removes the companion of a session that is gone, and lets go.
@@ -105,15 +176,13 @@ class Lock:
         if self.held:
             with suppress(OSError):
                 os.unlink(companion(self.path, "lock"))
-            self._lock.release()
+            self._let_go()
 
-    def _write(self, text: str) -> None:
+    def _write(self, holder: Holder) -> None:
         with suppress(OSError):
-            fd = os.open(companion(self.path, "lock"), os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC)
-            try:
-                os.write(fd, text.encode())
-            finally:
-                os.close(fd)
+            assert self._fd is not None
+            os.ftruncate(self._fd, 0)
+            os.pwrite(self._fd, json.dumps(asdict(holder)).encode(), 0)
 
     def __enter__(self) -> Lock:
         return self.acquire()
@@ -148,6 +217,9 @@ def holder(path: Path) -> Holder | None:
             fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return written
+        except OSError as error:
+            if error.errno in NO_LOCKS and companion(path, "holder").exists():
+                return written
         finally:
             os.close(fd)
     return None
@@ -162,3 +234,20 @@ def busy(path: Path) -> str:
         return "open here"
     since = time.strftime("%H:%M", time.localtime(found.started))
     return f"{found} since {since}"
+
+
+def break_dead(path: Path) -> bool:
+    """Breaks the lock of a process that ran on this machine and is dead, though a descendant may hold its file.
+
+    True if it was broken. A process of another machine can't be looked for from here: its lock stays.
+    """
+    found = holder(path)
+    if found is None or found.host != socket.gethostname():
+        return False
+    with suppress(psutil.NoSuchProcess):
+        if abs(psutil.Process(found.pid).create_time() - found.started) < 1.0:
+            return False
+    with suppress(OSError):
+        os.unlink(companion(path, "lock"))
+        return True
+    return False

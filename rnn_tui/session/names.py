@@ -52,7 +52,7 @@ def path_of(folder: Path, name: str) -> Path:
 
 
 def companion(path: Path, kind: str) -> Path:
-    """A session's companion file: `previous` (a session file itself), `lock`, `live`, `take`."""
+    """A session's companion file: `previous` (a session file itself), `lock`, `holder`, `live`, `take`."""
     return path.with_name(f".{name_of(path)}.{kind}{SUFFIX if kind == 'previous' else ''}")
 
 

@@ -24,6 +24,8 @@ class Phase(StrEnum):
     PAUSED = "paused"
     TRAINING = "training"
     VALIDATING = "validating"
+    FOLLOWING = "following"
+    """Another program has the session; what it does is looked at, read-only."""
     FAILED = "failed"
 
 
@@ -88,6 +90,12 @@ class Status:
     """Whether weights from before the loss stopped being finite are kept."""
     recording_version: int = 0
     """Changes whenever a frame was added to the recording of the probe text."""
+    writer: str = ""
+    """While following: who has the session, `process 4242 on gpu1`; else empty."""
+    writer_phase: str = ""
+    """While following: what that one does (a Phase's value), `no answer` where it has not told for a while."""
+    save_failed: bool = False
+    """Whether the newest save failed: `fault` says why, it is tried again, and `save_as` may go elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,13 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import psutil
 from numpy.typing import NDArray
 
 from rnn_tui.data.examples import NOT_ASKED
 from rnn_tui.lab.answers.desk import Held, Sources, settle_thread
 from rnn_tui.lab.asking import Answer, Asked, LabError
 from rnn_tui.lab.questions import Compare, FollowGradient
-from rnn_tui.model.shapes import size
+from rnn_tui.model.shapes import free_bytes, size
 from rnn_tui.views import Comparison
 
 if TYPE_CHECKING:
@@ -125,7 +124,7 @@ def _free(held: Held) -> Held:
 def _check_memory(network: Network | EncoderDecoder, timesteps: int, truncate: int) -> None:
     from rnn_tui.inspection.replay import bytes_needed
 
-    needed, free = bytes_needed(network, timesteps, truncate), psutil.virtual_memory().available
+    needed, free = bytes_needed(network, timesteps, truncate), free_bytes()
     if needed > SHARE_OF_FREE * free:
         raise LabError(
             f"following the gradient over {timesteps:,} timesteps needs {size(needed)}, {size(free)} are free; "
