@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
+import faulthandler
 import locale
 import logging
 import os
@@ -110,8 +112,19 @@ def settle_terminal() -> None:
     # Exported by some shells, they would win over the terminal's real size, for ever.
     for name in ("LINES", "COLUMNS"):
         os.environ.pop(name, None)
-    if not _is_utf8(getattr(sys.__stderr__, "encoding", "")) and not _is_utf8(locale.getencoding()):
+    if screen_encoding() != "utf-8":
         os.environ.setdefault("RNN_LAB_ASCII", "1")
+
+
+def screen_encoding() -> str:
+    """What the terminal takes: UTF-8 if anything says so, or RNN_LAB_ASCII=0 does, else the locale's encoding."""
+    asked = os.environ.get("RNN_LAB_ASCII", "") in ("0", "no", "false")
+    if asked or _is_utf8(getattr(sys.__stderr__, "encoding", "")) or _is_utf8(locale.getencoding()):
+        return "utf-8"
+    try:
+        return codecs.lookup(locale.getencoding()).name
+    except LookupError:
+        return "ascii"
 
 
 def _is_utf8(encoding: str | None) -> bool:
@@ -120,21 +133,27 @@ def _is_utf8(encoding: str | None) -> bool:
 
 @contextlib.contextmanager
 def native_output_to_log() -> Iterator[TextIO]:
-    """The terminal for whoever draws, as UTF-8; all else that is written to fd 2 goes to a log.
+    """The terminal for whoever draws, in its encoding; all else that is written to fd 2 goes to a log.
 
     Textual draws on `sys.__stderr__`; libraries write to fd 2, and would write over the screen.
     """
     before = sys.stderr, sys.__stderr__
     with contextlib.suppress(AttributeError, OSError, ValueError):
         sys.stderr.flush()
-    screen = os.fdopen(os.dup(2), "w", encoding="utf-8", errors="backslashreplace")
+    screen = os.fdopen(os.dup(2), "w", encoding=screen_encoding(), errors="replace")
     native = _open_native()
     os.dup2(native, 2)
     os.close(native)
     sys.stderr = sys.__stderr__ = screen  # type: ignore[misc]
+    traced = not faulthandler.is_enabled()
+    if traced:
+        # Where a library crashed.
+        faulthandler.enable(2)
     try:
         yield screen
     finally:
+        if traced:
+            faulthandler.disable()
         with contextlib.suppress(OSError, ValueError):
             screen.flush()
         os.dup2(screen.fileno(), 2)

@@ -46,6 +46,16 @@ _TABLE = {
 }
 
 
+def is_harmless(symbol: str) -> bool:
+    """Whether a terminal only draws this character: it moves, switches and reorders nothing."""
+    return unicodedata.category(symbol) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
+
+
+def is_mark(symbol: str) -> bool:
+    """Whether it is put onto the sign before it; no variation selector."""
+    return unicodedata.category(symbol)[0] == "M" and not unicodedata.name(symbol, "").startswith("VARIATION")
+
+
 def clean(text: str) -> str:
     """The text with every control character as a visible sign; line feed and tab stay.
 
@@ -60,12 +70,18 @@ def clean_line(text: str) -> str:
     return clean(text).replace("\n", "⏎").replace("\t", "→")
 
 
-# Jamo that compose and emoji modifiers change their neighbour's width in some terminals; trigrams,
+# Jamo that compose, flags' letters and emoji modifiers change their neighbour's width in some terminals; trigrams,
 # hexagrams, Tai Xuan Jing signs and counting rods became wide in Unicode 16, so terminals differ.
 _UNSURE_WIDTH = (
-    (0x1160, 0x11FF), (0x1F3FB, 0x1F3FF), (0x2630, 0x2637), (0x268A, 0x268F), (0x3164, 0x3164), (0x4DC0, 0x4DFF),
-    (0xD7B0, 0xD7FB), (0xFFA0, 0xFFA0), (0x1D300, 0x1D356), (0x1D360, 0x1D376),
+    (0x1160, 0x11FF), (0x1F1E6, 0x1F1FF), (0x1F3FB, 0x1F3FF), (0x2630, 0x2637), (0x268A, 0x268F), (0x3164, 0x3164),
+    (0x4DC0, 0x4DFF), (0xD7B0, 0xD7FB), (0xFFA0, 0xFFA0), (0x1D300, 0x1D356), (0x1D360, 0x1D376),
 )  # fmt: skip
+
+
+def has_sure_width(symbol: str) -> bool:
+    """Whether terminals agree on how many columns this character takes."""
+    code = ord(symbol)
+    return unicodedata.category(symbol) != "Mc" and not any(low <= code <= high for low, high in _UNSURE_WIDTH)
 
 
 @lru_cache(maxsize=8192)
@@ -91,9 +107,7 @@ def sign(symbol: str) -> str:
         return " " if symbol == "　" else STAND_IN
     if unicodedata.bidirectional(symbol) in ("R", "AL", "AN"):
         return STAND_IN
-    if any(low <= code <= high for low, high in _UNSURE_WIDTH):
-        return STAND_IN
-    return symbol
+    return symbol if has_sure_width(symbol) else STAND_IN
 
 
 @lru_cache(maxsize=8192)

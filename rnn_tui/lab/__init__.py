@@ -29,6 +29,10 @@ from rnn_tui.views import Curves, DataView, Hold, Sample, Status, Trace
 __all__ = ["Asked", "Lab", "LabError", "LookAtData", "TraceText", "Write"]
 
 
+# Seconds that a step which hangs is given to end after all, before one leaves without it.
+HANGING = 2.0
+
+
 class Lab:
     """A folder of sessions, and at most one open session in it.
 
@@ -40,6 +44,7 @@ class Lab:
         self._answers = AnsweringThread((session.SessionError, DataError))
         self._trains = TrainingThread(Path(folder), self._answers)
         self._sources = Sources(Desk(), self._trains.frozen_model, self._trains.ask_run, self.folder)
+        self._hangs = False
         # A daemon thread inside torch at the interpreter's end aborts the process.
         reference = weakref.ref(self)
         atexit.register(lambda: (lab := reference()) and lab.close(save=False, timeout=5.0))
@@ -264,9 +269,15 @@ class Lab:
         return self.status
 
     def close(self, save: bool = True, timeout: float = 10.0) -> bool:
-        """Stop, save what is not saved, join the threads. False if a thread did not end in time."""
+        """Stop, save what is not saved, join the threads. False if a thread did not end in time.
+
+        One that hangs is not waited for that long, nor twice.
+        """
+        if self.stalled or self._hangs:
+            timeout = min(timeout, 0.1 if self._hangs else HANGING)
         ended = self._trains.close(save, timeout)
         ended = self._answers.close(timeout) and ended
+        self._hangs = not ended
         if ended:
             self._trains.release()
         return ended

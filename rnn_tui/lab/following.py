@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import math
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,8 @@ class Following(Changing):
         """What the writer before told last, when the session was taken from it."""
         self._heard = self._looked = self._asked = -math.inf
         self._free = 0
+        self._leaving = False
+        """Whether the session is about to go to another process."""
         self._look_request = live.request("look")
         self._frozen: dict[bool, Frozen] = {}
 
@@ -98,8 +101,13 @@ class Following(Changing):
 
     def asked_for(self, asked: Request) -> None:
         """Another process wants the session."""
+        self._leave_soon(lambda: self._give(asked))
+
+    def _leave_soon(self, command: Callable[[], None]) -> None:
+        """Do this at the border of a step. A validation is broken off: whoever goes on makes it anew."""
+        self._leaving = True
         self.mailbox.interrupt()
-        self.mailbox.command(lambda: self._give(asked))
+        self.mailbox.command(command)
 
     def looked_at(self) -> None:
         """Somebody looks at it: it is saved more often."""
@@ -110,6 +118,7 @@ class Following(Changing):
 
     def _give(self, asked: Request) -> None:
         """Save, and let another process have the session; it is followed from now on."""
+        self._leaving = False
         run, keeper = self._needed()
         if keeper.readonly:
             return

@@ -244,8 +244,9 @@ class Keeper:
                 self.fault = self._told(error)
                 return False
             else:
-                self._failures, self.fault = 0, ""
                 self._saved, self._last, self.saved_step = kept.mark, kept.number, kept.step
+                # Last: whoever sees that it is mended sees the step too.
+                self._failures, self.fault = 0, ""
                 return True
             finally:
                 ended = time.monotonic()

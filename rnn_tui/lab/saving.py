@@ -43,6 +43,8 @@ class OpenSession:
         self._broken = False
         """Whether training ended by an error that nobody reckoned with."""
         self._pace = 0.0
+        self._stopped = ""
+        """Why training ended by itself, in words: kept, for who opens the session later."""
         # One slot: while a save waits behind a long answer, only the newest copy is kept for it.
         self._to_write: deque[Kept] = deque(maxlen=1)
 
@@ -123,10 +125,10 @@ class OpenSession:
         # The file under the old name is brought up to date too, where that can be.
         self._write()
         old.release()
-        self._keeper, self.folder = keeper, keeper.folder
-        session.remember(keeper.folder, keeper.name)
         keeper.start_clock(run.config.training.autosave_seconds)
+        session.remember(keeper.folder, keeper.name)
         where = "" if keeper.folder == old.folder else f" in {keeper.folder}"
+        self._keeper, self.folder = keeper, keeper.folder
         self._publish(notice=f"saved as {keeper.name}{where}", fault="")
 
     def rename(self, name: str) -> None:
@@ -159,7 +161,7 @@ class OpenSession:
 
     def _copy(self, run: Run) -> Kept:
         started = time.monotonic()
-        kept = opening.copy_of(run, self.view_state, self.notes)
+        kept = opening.copy_of(run, self.view_state, self.notes, self._stopped)
         return replace(kept, seconds=time.monotonic() - started)
 
     def _save_in_background(self) -> None:

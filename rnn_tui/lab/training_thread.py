@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+LOG = "rnn-lab"
+"""What the handler is named that writes the lab's own log."""
+
 REASONS = {
     "planned": "the planned steps are done",
     "steps": "the steps asked for are done",
@@ -81,12 +84,13 @@ class TrainingThread(Following):
         future: Future[Handed] = Future()
 
         def hand() -> None:
+            self._leaving = False
             try:
                 future.set_result(self.hand_on())
             except Exception as error:
                 future.set_exception(error)
 
-        self.mailbox.command(hand)
+        self._leave_soon(hand)
         return future.result(timeout)
 
     def release(self) -> None:
@@ -217,6 +221,9 @@ class TrainingThread(Following):
             or again.run.notice
             or f"{keeper.name} opened at step {again.run.progress.step:,}"
         )
+        self._stopped = opening.stopped(found)
+        if self._stopped and not found.notice and not keeper.readonly:
+            notice += f"; {self._stopped}"
         if keeper.followed:
             notice = f"{keeper.readonly}: it is followed, read-only, with its newest weights"
         self._publish(self._resting(), notice=notice, fault=again.fault or keeper.unwritable, exact=again.exact)
@@ -298,7 +305,7 @@ class TrainingThread(Following):
         run, keeper = self._needed()
         if run.data is None or keeper.readonly:
             raise LabError("it can't be trained here, so it can't be started over")
-        self._goal, self._broken = None, False
+        self._goal, self._broken, self._stopped = None, False, ""
         self._run = self._started_over(run)
         self._frozen.clear()
         self._publish(Phase.PAUSED, notice="started over: fresh weights", fault="", stopped_because="", held=())
@@ -338,7 +345,8 @@ class TrainingThread(Following):
             run.step()
         except NonFinite as error:
             self._goal = None
-            self._publish(Phase.PAUSED, stopped_because="non_finite", fault=_non_finite(run, error))
+            self._stopped = _non_finite(run, error)
+            self._publish(Phase.PAUSED, stopped_because="non_finite", fault=self._stopped)
             self._show_all()
             self._save_in_background()
             return
@@ -373,18 +381,19 @@ class TrainingThread(Following):
     def _serve_while(self, share: float) -> None:
         """A periodic validation is part of the run: it is short, and is not broken off but by leaving."""
         self.mailbox.serve()
-        if self.mailbox.closing:
+        if self.mailbox.closing or self._leaving:
             raise Interrupted
 
     def _finish(self, run: Run, goal: Goal) -> None:
         reason = goal.reason
         self._goal = None
         p = run.progress
+        self._stopped = f"stopped at step {p.step:,}: {REASONS[reason]}"
         self._publish(Phase.PAUSED, stopped_because=reason)
         if run.has_validation:
             with self._doing(Phase.VALIDATING, "validating on the whole part"):
                 run.validate_whole(lambda share: self._working(share, "validating on the whole part"))
-        self._publish(Phase.PAUSED, notice=f"stopped at step {p.step:,}: {REASONS[reason]}")
+        self._publish(Phase.PAUSED, notice=self._stopped)
         self._show_all()
         self._save_in_background()
 
@@ -412,8 +421,10 @@ class TrainingThread(Following):
 
 
 def _where_logged() -> str:
-    files = [h.baseFilename for h in logging.getLogger().handlers if isinstance(h, logging.FileHandler)]
-    return f"; the details are in {files[0]}" if files else ""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.FileHandler) and handler.get_name() == LOG:
+            return f"; the details are in {handler.baseFilename}"
+    return ""
 
 
 def _non_finite(run: Run, error: Exception) -> str:

@@ -1,6 +1,13 @@
-"""What training takes, before anything is allocated. Closed forms, without torch."""
+"""What training takes, before anything is allocated, and what there is. Closed forms, without torch."""
 
 from __future__ import annotations
+
+import resource
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
 
 from rnn_tui.config import GENERATED, Config
 from rnn_tui.model.cells import cell_of
@@ -9,6 +16,12 @@ from rnn_tui.views import Sizes
 
 FLOAT32 = 4
 INT64 = 8
+# Where control groups tell of memory: the limit, what is used, and what of that is only kept while there is room.
+_VERSION_1 = (
+    Path("/sys/fs/cgroup/memory"), ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+)  # fmt: skip
+_MEMBERSHIP = Path("/proc/self/cgroup")
+_VERSION_2 = Path("/sys/fs/cgroup"), ("memory.max", "memory.current", "inactive_file")
 # A language model's logits beyond these are never held at once.
 MOST_LOGITS = 8_000_000
 
@@ -77,3 +90,34 @@ def size(count: float) -> str:
             return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
         count /= 1000
     return f"{count:.1f} GB"
+
+
+def free_bytes() -> int:
+    """Bytes that this process may still take: what the machine has, and what it is held to (`ulimit -v`, a container,
+    a batch job).
+    """
+    free = int(psutil.virtual_memory().available)
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit != resource.RLIM_INFINITY:
+        free = min(free, max(0, limit - psutil.Process().memory_info().vms))
+    return min(free, *_groups())
+
+
+def _groups() -> Iterator[int]:
+    """What is left in each control group that this process is in, of either version."""
+    yield 1 << 62
+    places: list[tuple[Path, tuple[str, str, str]]] = []
+    with suppress(OSError):
+        for line in _MEMBERSHIP.read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            if not controllers or "memory" in controllers.split(","):
+                own = Path(path.lstrip("/"))
+                root, files = _VERSION_1 if controllers else _VERSION_2
+                places += [(root / part, files) for part in (own, *own.parents)]
+    for place, (limit, used, idle) in places:
+        # A group without a limit says `max`, or has no such file.
+        with suppress(OSError, ValueError):
+            most, taken = int((place / limit).read_text()), int((place / used).read_text())
+            counted = dict(line.split() for line in (place / "memory.stat").read_text().splitlines())
+            # Read files are kept as long as nobody needs the room.
+            yield max(0, most - taken + int(counted.get(idle, 0)))

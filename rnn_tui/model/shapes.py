@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from rnn_tui.config import CHOICES, Config, ModelConfig, show, visible
 from rnn_tui.model import cautions
 from rnn_tui.model.cells import Cell, cell_of
-from rnn_tui.model.memory import longest, memory_bytes, optimizer_copies, size
+from rnn_tui.model.memory import free_bytes, longest, memory_bytes, optimizer_copies, size
 from rnn_tui.model.parameters import as_sizes, directions, one_way, parameter_count, parameter_shapes, tied
 from rnn_tui.views import DataView, NetworkView, Sizes, Stage
 
@@ -19,6 +19,7 @@ __all__ = [
     "as_sizes",
     "diagram",
     "directions",
+    "free_bytes",
     "memory_bytes",
     "one_way",
     "optimizer_copies",

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from rnn_tui.config import Config
-from rnn_tui.data.coding import Coding
+from rnn_tui.data.coding import END, PAD, START, UNKNOWN, Coding
 from rnn_tui.session.files import DamagedError
 from rnn_tui.session.layout import Array
 
@@ -16,6 +16,9 @@ LARGEST_TEXT = 1 << 26
 """Bytes of all symbols together."""
 MOST_SYMBOLS = 1 << 22
 _DECODER = "model.decoder.output.bias"
+_NUMBERS = ("adding", "forecasting")
+_LABELLED = ("tagging", "classification", "brackets", "copying", "recall")
+_PADDED = ("tagging", "classification", "composing", "translation")
 NAMES = ("vocabulary", "vocabulary.ends", "labels", "labels.ends", "scale.mean", "scale.std")
 
 
@@ -87,6 +90,20 @@ def unpack_coding(
         mean=() if mean is None else tuple(float(value) for value in mean),
         std=() if std is None else tuple(float(value) for value in std),
     )
+
+
+def check_task(config: Config, coding: Coding) -> None:
+    """Refuses symbols that the task of the configuration can't have. Raises DamagedError."""
+    task, read, answers = config.data.task, set(coding.inputs), set(coding.outputs)
+    wrong = (
+        coding.numeric != (task in _NUMBERS)
+        or (task in _LABELLED and not answers)
+        or (task in _PADDED and not {PAD, UNKNOWN} <= read)
+        or (task == "composing" and END not in read)
+        or (task == "translation" and not {PAD, UNKNOWN, END, START} <= answers)
+    )
+    if wrong:
+        raise DamagedError(f"its symbols are none that a session of {task} has")
 
 
 def fits(name: str, code: str, shape: tuple[int, ...]) -> bool:

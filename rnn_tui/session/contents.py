@@ -33,13 +33,26 @@ MOST_METRICS = 12
 MOST_FRAMES = 40
 MOST_CANDIDATES = 5
 
-_WHOLE = ("step", "tokens", "planned", "val_step", "best_step", "clipped")
-_NUMBERS = ("epoch", "train_loss", "val_loss", "best_loss", "updated")
+MOST_EVENTS = 1000
+LONGEST_TITLE = 400
+MOST_THREADS = 256
+
+_COUNTS = ("step", "tokens", "planned", "clipped", "bad_validations", "checked_step")
+# -1: there was none yet.
+_STEPS = ("val_step", "best_step")
+_NUMBERS = ("epoch", "train_loss", "val_loss", "best_loss", "updated", "grad_norm", "learning_rate")
 NO_PROGRESS: Mapping[str, Any] = {
     "step": 0, "tokens": 0, "planned": 0, "val_step": -1, "best_step": -1, "clipped": 0, "epoch": 0.0,
     "train_loss": math.nan, "val_loss": math.nan, "best_loss": math.nan, "updated": 0.0, "title": "", "events": [],
+    "bad_validations": 0, "checked_step": 0, "grad_norm": math.nan, "learning_rate": math.nan, "cursor": [0, 0, -1],
+    "schedule": [1.0, None, 0],
 }  # fmt: skip
-"""What `progress` holds at least, and its value where nothing has happened yet."""
+"""What `progress` holds at least, and its value where nothing has happened yet.
+
+`cursor`: epoch, position and offset in the data; `schedule`: the factor on the learning rate, the best validation
+that it goes by, and how many since were no better.
+"""
+_TEXTS = ("precision", "device", "torch", "processor", "system", "symbol", "corpus_sha256", "title")
 
 
 def check_tensors(config: Config, shapes: Shapes, sizes: Sizes | int, newer: bool = False) -> None:
@@ -132,6 +145,17 @@ def check_recording(tensors: Mapping[str, Array], vocabulary: int) -> None:
         raise DamagedError("its recording (the tensors timelapse) holds values that can't be")
 
 
+def check_history(tensors: Mapping[str, Array], last: int | None = None) -> None:
+    """Refuses a history whose steps go back, or beyond the `last` of the run, or that counts more updates than any
+    run has. Raises DamagedError.
+    """
+    step, steps = tensors.get("history.step"), tensors.get("history.steps")
+    fits = step is None or bool((step >= 0).all() and (step < 1 << 62).all() and (np.diff(step) >= 0).all())
+    fits = fits and (steps is None or bool((steps >= 0).all() and (steps < 1 << 40).all()))
+    if not fits or (last is not None and step is not None and step.size and step[-1] > last):
+        raise DamagedError("its history has steps that can't be")
+
+
 def _fits(name: str, code: str, shape: tuple[int, ...], expected: Mapping[str, tuple[int, ...]]) -> bool:
     match name.partition(".")[0]:
         case "vocabulary" | "labels" | "scale":
@@ -142,12 +166,13 @@ def _fits(name: str, code: str, shape: tuple[int, ...], expected: Mapping[str, t
             found = _OPTIMIZER.fullmatch(name)
             if found is None or found[1] not in expected or code not in ("F32", "F64", "I64"):
                 return False
-            return shape == () or (code == "F32" and shape == expected[found[1]])
+            # A kernel of torch reads a moment as far as its parameter goes, however short it is.
+            return shape == () if found[2] == "step" else code == "F32" and shape == expected[found[1]]
         case "rng":
             known = _RANDOM.fullmatch(name) is not None
             return known and code == "U8" and len(shape) == 1 and shape[0] <= LARGEST_RANDOM
         case "history":
-            if name == "history.step" and code != "I64":
+            if name in ("history.step", "history.steps") and code != "I64":
                 return False
             return _HISTORY.fullmatch(name) is not None and len(shape) == 1 and shape[0] <= MOST_ROWS
         case _:
@@ -253,16 +278,47 @@ def unpack_progress(text: str) -> dict[str, Any]:
     values = {**NO_PROGRESS, **unpack_table(text, "its progress")}
     for key in _NUMBERS:
         values[key] = math.nan if values[key] is None else values[key]
-    fits = (
-        all(_whole(values[key]) for key in _WHOLE)
-        and all(_number(v) or (isinstance(v, float) and math.isnan(v)) for v in (values[key] for key in _NUMBERS))
-        and isinstance(values["title"], str)
-        and isinstance(values["events"], list)
-    )
-    if not fits:
+    # What is only told, and decides on nothing, is shortened or left out where it can't be.
+    title, events, measured = values["title"], values["events"], values.get("val_metrics")
+    if (
+        not all(_whole(values[key]) for key in (*_COUNTS, *_STEPS))
+        or min(values[key] for key in _COUNTS) < 0
+        or not all(_number(v) or (isinstance(v, float) and math.isnan(v)) for v in (values[key] for key in _NUMBERS))
+        or not isinstance(title, str)
+        or not isinstance(events, list)
+        or not _is_cursor(values["cursor"])
+        or not _is_schedule(values["schedule"])
+    ):
         raise DamagedError("its progress can't be read")
-    measured = values.get("val_metrics")
-    # They are told beside the loss and decide on nothing: what can't be is left out.
     numbers = measured.items() if isinstance(measured, dict) and len(measured) <= MOST_METRICS else ()
-    values["val_metrics"] = {name: float(value) for name, value in numbers if _number(value)}
-    return {**values, **{key: float(values[key]) for key in _NUMBERS}, "events": list(values["events"])}
+    return {
+        **values,
+        **{key: float(values[key]) for key in _NUMBERS},
+        "title": title[:LONGEST_TITLE],
+        "events": [event for event in events if isinstance(event, dict)][-MOST_EVENTS:],
+        "val_metrics": {name: float(value) for name, value in numbers if _number(value)},
+    }
+
+
+def _is_cursor(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 3 and all(map(_whole, value))
+
+
+def _is_schedule(value: Any) -> bool:
+    if not isinstance(value, list) or len(value) != 3:
+        return False
+    factor, best, bad = value
+    return _number(factor) and 0 <= factor <= 1e6 and (best is None or _number(best)) and _whole(bad)
+
+
+def unpack_resolved(text: str) -> dict[str, Any]:
+    """The table `resolved`; of what the lab knows itself, what can't be is left out. Raises DamagedError."""
+    values = unpack_table(text, "what was resolved")
+    for name in _TEXTS:
+        if not isinstance(values.get(name, ""), str):
+            del values[name]
+    threads, free = values.get("threads"), values.get("threads_free")
+    if type(threads) is not int or not 1 <= threads <= MOST_THREADS or not isinstance(free, bool):
+        values.pop("threads", None)
+        values.pop("threads_free", None)
+    return values

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import json
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -103,7 +104,7 @@ def open_state_dict(path: Path) -> Iterator[StateDict]:
     start = f"{clean_line(path.name)} can't be imported:"
     try:
         # Caches of downloaded models are made of links; what they lead to must be a plain file.
-        fd, status = open_regular(path.expanduser().resolve())
+        fd, status = open_regular(_followed(path))
         try:
             yield StateDict(fd, layout.read_header(fd, status.st_size, sizes=SIZES, wanted="a safetensors file"))
         finally:
@@ -150,6 +151,11 @@ def read_foreign(
             stack = find_stack(found.shapes, prefix)
             return _assemble(path, found, stack, symbols, cell, nonlinearity, embedding, output)
     return _own_session(path, symbols)
+
+
+def _followed(path: Path) -> Path:
+    """The file that links lead to. Unlike Path.resolve it never fails: a circle of links is found at opening."""
+    return Path(os.path.realpath(os.path.expanduser(path)))
 
 
 def check_symbols(symbols: Sequence[str]) -> None:
@@ -218,7 +224,7 @@ def _configured(model: Mapping[str, Any], data: Mapping[str, Any] | None = None)
 
 def _own_session(path: Path, symbols: Sequence[str] | None) -> Imported:
     """The newest weights of a session of the lab; its text and training stay behind."""
-    found = load(path.expanduser().resolve())
+    found = load(_followed(path))
     weights = {n.removeprefix("model."): a for n, a in found.tensors.items() if n.startswith("model.")}
     _same_symbols(symbols, found.symbols)
     told = (f"newest weights of a session of the lab, step {found.progress['step']:,}",)

@@ -94,7 +94,14 @@ def remember(folder: Path, name: str) -> None:
 
 def recent_folders() -> tuple[Path, ...]:
     """The folders used lately that still exist, newest first; at most 50."""
-    return tuple(path for path in (Path(old["folder"]) for old in _remembered()) if path.is_dir())
+    return tuple(path for path in (Path(old["folder"]) for old in _remembered()) if _is_folder(path))
+
+
+def _is_folder(path: Path) -> bool:
+    # A name that is too long is an error of its own.
+    with suppress(OSError, ValueError):
+        return path.is_dir()
+    return False
 
 
 def last_session(folder: Path) -> str:

@@ -164,6 +164,7 @@ def _check(session: SessionFile, shapes: contents.Shapes, tensors: Mapping[str, 
     contents.check_tensors(session.config, shapes, coding.sizes)
     if "samples" in tensors:
         contents.unpack_samples(tensors["samples"])
+    contents.check_history(tensors)
     contents.check_recording(tensors, len(coding.answers))
 
 
@@ -263,12 +264,14 @@ def load(path: Path, files: Files = FILES) -> SessionFile:
         free = int(psutil.virtual_memory().available)
         if header.size > free:
             raise SessionError(f"it needs {header.size >> 20:,} MB of memory, {free >> 20:,} MB are free")
-        resolved = contents.unpack_table(metadata["resolved"], "what was resolved")
+        resolved = contents.unpack_resolved(metadata["resolved"])
         coding = coded.unpack_coding(summary.config, _coding(fd, summary, files), shapes, resolved)
+        coded.check_task(summary.config, coding)
         contents.check_tensors(summary.config, shapes, coding.sizes, summary.newer)
         tensors = _read_all(fd, summary, files)
         if "samples" in tensors:
             contents.unpack_samples(tensors["samples"])
+        contents.check_history(tensors, summary.progress["step"])
         contents.check_recording(tensors, len(coding.answers))
         return SessionFile(
             config=summary.config,

@@ -192,7 +192,7 @@ class History:
         Without any it is empty.
         """
         history = cls(capacity, groups, metrics)
-        if "history.step" not in arrays:
+        if not {f"history.{name}" for name in ("step", "steps", *COLUMNS)} <= arrays.keys():
             return history
         rows = len(arrays["history.step"])
         history.rows = rows

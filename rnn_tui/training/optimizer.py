@@ -12,6 +12,11 @@ from torch import nn
 from rnn_tui.config import TrainingConfig, schedule_points
 
 PLATEAU_WAITS = 2
+STATES = {
+    "AdamW": {"step", "exp_avg", "exp_avg_sq"}, "Adam": {"step", "exp_avg", "exp_avg_sq"},
+    "RMSprop": {"step", "square_avg"}, "SGD": {"momentum_buffer"},
+}  # fmt: skip
+"""What each keeps of a parameter."""
 
 
 def make_optimizer(parameters: Iterable[nn.Parameter], training: TrainingConfig) -> torch.optim.Optimizer:

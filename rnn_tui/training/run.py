@@ -40,6 +40,7 @@ ARRANGING = tuple(
 LONGEST_PROBE = 120
 FIRST_SAMPLES = (1, 10, 50, 100)
 SMOOTHING = 0.01
+NEW_SEED = "its random numbers can't be gone on with here: they begin anew, with another seed"
 
 
 class RunError(ValueError):
@@ -67,6 +68,8 @@ class Run:
         self.device = resolve_device(config.training.device)
         self.precision = resolve_precision(config, self.device)
         self.weights_version = 0
+        self.notice = ""
+        """What is to be told of how it was restored; empty where there is nothing."""
         self.threads = ThreadChoice(config.training.threads)
         self.network = build(config.model, coding.sizes, self.device.type)
         fill(self.network, config.model, self.generators["init"])
@@ -193,6 +196,11 @@ class Run:
         found = self.task.evaluate(self.network, self.data, "validation", self.config, limit=limit, working=working)
         self.progress.val_loss, self.progress.val_metrics = found.loss, dict(found.metrics)
         return found
+
+    @property
+    def torn(self) -> bool:
+        """Whether an error cut the newest update in two: what is there is of no step, and not to be saved."""
+        return self.trainer is not None and self.trainer.torn
 
     @property
     def out_of_patience(self) -> bool:
@@ -381,16 +389,21 @@ class Run:
             # A number of threads that this machine does not have, where the number matters.
             exact = exact and (settled.free or settled.threads <= cores())
         if "rng.data" in arrays:
-            self.generators.restore({n: a for n, a in arrays.items() if n.startswith("rng.")})
+            try:
+                self.generators.restore({n: a for n, a in arrays.items() if n.startswith("rng.")})
+            except (KeyError, RuntimeError):
+                # Of another version of torch, or of none. Not the seed again: it would draw what was drawn before.
+                self.generators = Generators(self.config.training.seed + p.step + 1)
+                exact, self.notice = False, NEW_SEED
         if self.trainer is not None:
             self.trainer = self._make_trainer()
             assert self.trainer is not None
-            restore_optimizer(self.trainer.optimizer, list(weights(self.network)), under("optimizer."))
+            exact &= restore_optimizer(self.trainer.optimizer, list(weights(self.network)), under("optimizer."))
             carry = under("carry.")
             self.trainer.carry = [
                 tuple(carry[f"layers.{k}.{s}"] for s in ("h", "c") if f"layers.{k}.{s}" in carry)
                 for k in range(self.config.model.layers)
-            ] if carry else None  # fmt: skip
+            ] if self._carries(carry) else None  # fmt: skip
             epoch, position, offset = record["cursor"]
             self.trainer.batches.seek((int(epoch), int(position), int(offset)))
             factor, best, bad = record["schedule"]
@@ -399,6 +412,12 @@ class Run:
             self.trainer.schedule.plateau_bad = bad
         self.weights_version += 1
         return exact
+
+    def _carries(self, carry: Mapping[str, Tensor]) -> bool:
+        """Whether there is a state for each of the streams that are trained on."""
+        assert self.trainer is not None
+        streams = self.trainer.batches.shape[0]
+        return bool(carry) and all(len(state) == streams for state in carry.values())
 
 
 def _copied(tensor: Tensor) -> NDArray[Any]:

@@ -17,7 +17,7 @@ from rnn_tui.model.network import State, detach
 from rnn_tui.tasks import Task
 from rnn_tui.tasks.learning.batches import Batch, Batches
 from rnn_tui.training.flight import LONGEST_TEXT, FlightRecorder, Flown, first_non_finite, group_of, groups_of
-from rnn_tui.training.optimizer import Schedule, make_optimizer
+from rnn_tui.training.optimizer import STATES, Schedule, make_optimizer
 from rnn_tui.training.precision import autocast
 from rnn_tui.training.randomness import Generators
 
@@ -76,15 +76,29 @@ class Trainer:
         self.schedule = Schedule()
         self.flight = flight
         self.carry: State | None = None
+        self.torn = False
+        """Whether an error cut the newest update in two: weights and optimizer are then of no step."""
 
     def step(self, config: Config, made: int) -> Update:
         """The update after `made` updates.
 
-        Raises NonFinite, with weights, optimizer, data order and state as they were before.
+        Raises NonFinite, and whatever torch raises where it gets no memory, with weights, optimizer,
+        data order and state as they were before, unless `torn` says that they could not be.
         """
-        cursor, training = self.batches.cursor(), config.training
-        data, dropout = self.generators["data"], self.generators["dropout"]
-        before = data.get_state(), dropout.get_state()
+        cursor = self.batches.cursor()
+        before = [(self.generators[name], self.generators[name].get_state()) for name in ("data", "dropout")]
+        try:
+            return self._update(config, made)
+        except BaseException:
+            self.optimizer.zero_grad(set_to_none=True)
+            self.batches.seek(cursor)
+            for generator, state in before:
+                generator.set_state(state)
+            raise
+
+    def _update(self, config: Config, made: int) -> Update:
+        training, dropout = config.training, self.generators["dropout"]
+        drawn = dropout.get_state()
         fresh = self.batches.fresh or self.carry is None
         batch = self.batches.next().to(self.device)
         started = self._start(batch, fresh)
@@ -105,12 +119,8 @@ class Trainer:
             _first(batch),
         )  # fmt: skip
         if not (math.isfinite(value) and math.isfinite(length)):
-            dropout.set_state(before[1])
+            dropout.set_state(drawn)
             self.flight.failed(flown, self._first_bad(batch, fresh, config))
-            self.optimizer.zero_grad(set_to_none=True)
-            self.batches.seek(cursor)
-            data.set_state(before[0])
-            dropout.set_state(before[1])
             what = "loss" if not math.isfinite(value) else "gradient"
             raise NonFinite(f"the {what} of update {made + 1:,} is not a finite number")
         if self.flight.snapshot_due(made):
@@ -120,10 +130,12 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         old = [p.detach().clone() for p in self.parameters] if made % RATIO_EVERY == 0 else []
+        self.torn = True
         self.optimizer.step()
         self.carry = detach(state)
         self.flight.flown(flown)
         ratios = self._ratios(old) if old else ()
+        self.torn = False
         return Update(value, length, rate, clipped, batch.tokens, flown.group_norms, ratios)
 
     def _start(self, batch: Batch, fresh: bool) -> State:
@@ -186,10 +198,16 @@ def optimizer_state(optimizer: torch.optim.Optimizer, names: list[str]) -> dict[
     return kept
 
 
-def restore_optimizer(optimizer: torch.optim.Optimizer, names: list[str], kept: dict[str, Tensor]) -> None:
-    """Give an optimizer back what `optimizer_state` took."""
+def restore_optimizer(optimizer: torch.optim.Optimizer, names: list[str], kept: dict[str, Tensor]) -> bool:
+    """Give an optimizer back what `optimizer_state` took.
+
+    False where what was kept of a parameter is not what this optimizer keeps: that one begins anew.
+    """
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in kept.items():
         name, _, entry = key.rpartition(".")
         state.setdefault(names.index(name), {})[entry] = value.clone()
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    needed = STATES[type(optimizer).__name__]
+    usable = {k: entries for k, entries in state.items() if entries.keys() == needed}
+    optimizer.load_state_dict({"state": usable, "param_groups": optimizer.state_dict()["param_groups"]})
+    return len(usable) == len(state)
