@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from rnn_tui.symbols import clean_line
+
 
 @dataclass(frozen=True, slots=True)
 class Action:
@@ -24,6 +26,8 @@ class Action:
     """Place in the key bar, from 1; 0: not shown there."""
     pair: str = ""
     """Id of the action that shares the key bar's entry with this one (`←→ time`)."""
+    changes: bool = False
+    """Whether it changes the run: where another program has the session, it asks to take that over instead."""
 
     @property
     def name(self) -> str:
@@ -49,14 +53,14 @@ ACTIONS: tuple[Action, ...] = (
     Action("go.gradients", ("4", "alt+4"), "", "Gradients", "Show Gradients: how far back they reach."),
     Action("go.generate", ("5", "alt+5"), "", "Generate", "Show Generate: let the model write."),
     Action("go.sessions", ("6", "alt+6", "ctrl+o"), "", "Sessions", "Show Sessions: open, copy and delete."),
-    Action("run", ("space",), "", "train", "Train, or pause the training.", bar=1),
+    Action("run", ("space",), "", "train", "Train, or pause the training; take over what trains elsewhere.", bar=1),
     Action("next_pane", ("tab",), "", "next pane", "Give the keys to the next pane on a wide screen."),
     Action("zoom", ("z",), "", "zoom", "Give this pane the whole screen, and back."),
     Action("copy", ("y",), "", "copy", "Copy what the cursor is on: to the clipboard and to a file."),
     Action("save", ("w", "ctrl+s"), "", "save", "Save the session now."),
     Action("help", ("question_mark",), "", "help", "Explain this pane and its words."),
     Action("palette", ("colon", "ctrl+p"), "", "all", "List every action that is possible here."),
-    Action("quit", ("q", "ctrl+q"), "", "leave", "Save and leave; asks while it trains."),
+    Action("quit", ("q", "ctrl+q"), "", "leave", "Save and leave; while it trains it asks: stop, or go on unseen."),
     Action("escape", ("escape",), "", "back", "One level up: out of a field, a dialog, the zoom; puts away a fault."),
     Action("interrupt", ("ctrl+c",), "", "", "Does nothing but say how to leave."),
     # Build
@@ -69,23 +73,25 @@ ACTIONS: tuple[Action, ...] = (
     Action("build.preset_back", ("P",), "build", "preset back", "Take the previous ready-made network."),
     Action("build.undo", ("u",), "build", "undo", "Take the edits back: the draft is the open session again.", bar=6),
     # Train
-    Action("train.step", ("s",), "train", "step", "Make one update, after pausing.", bar=2),
+    Action("train.step", ("s",), "train", "step", "Make one update, after pausing.", bar=2, changes=True),
     Action("train.unit", ("v",), "train", "unit",
            "Show the loss in nats, in bits or as perplexity, or what else is measured: accuracy, F1, RMSE.", bar=3),
     Action("train.unit_back", ("V",), "train", "unit back", "The same, the other way round."),
     Action("train.log", ("l",), "train", "log", "Switch the vertical axis between linear and logarithmic.", bar=4),
     Action("train.faster", ("greater_than_sign",), "train", "pace",
-           "Raise the pace: more steps a second, up to full speed."),
+           "Raise the pace: more steps a second, up to full speed.", changes=True),
     Action("train.slower", ("less_than_sign",), "train", "pace",
-           "Lower the pace, down to one step a second.", bar=6, pair="train.faster"),
+           "Lower the pace, down to one step a second.", bar=6, pair="train.faster", changes=True),
     Action("train.rate_up", ("plus",), "train", "rate", "Raise the learning rate by a tenth of a decade (x 1.26).",
-           bar=5, pair="train.rate_down"),
-    Action("train.rate_down", ("minus",), "train", "rate", "Lower the learning rate by a tenth of a decade (/ 1.26)."),
-    Action("train.best", ("b",), "train", "best", "Go back to the weights of the best validation; asks."),
-    Action("train.restart", ("R",), "train", "start over", "Start over from fresh weights; asks."),
+           bar=5, pair="train.rate_down", changes=True),
+    Action("train.rate_down", ("minus",), "train", "rate", "Lower the learning rate by a tenth of a decade (/ 1.26).",
+           changes=True),
+    Action("train.best", ("b",), "train", "best", "Go back to the weights of the best validation; asks.",
+           changes=True),
+    Action("train.restart", ("R",), "train", "start over", "Start over from fresh weights; asks.", changes=True),
     Action("train.clip", ("percent_sign",), "train", "clip there",
-           "Clip gradients at the 90th percentile of the last ones' lengths."),
-    Action("train.back", ("u",), "train", "undo", "Go back to the last finite weights; asks."),
+           "Clip gradients at the 90th percentile of the last ones' lengths.", changes=True),
+    Action("train.back", ("u",), "train", "undo", "Go back to the last finite weights; asks.", changes=True),
     Action("train.older", ("up",), "train", "samples", "Read an older sample of what the model wrote."),
     Action("train.newer", ("down",), "train", "samples", "Read a newer sample."),
     # Inspect
@@ -169,10 +175,11 @@ ACTIONS: tuple[Action, ...] = (
     Action("gradients.reread", ("r",), "gradients", "reread", "Read the text again, with the newest weights."),
     Action("gradients.follow", ("F",), "gradients", "follow", "Read again by itself while the training goes on."),
     Action("gradients.clip", ("percent_sign",), "gradients", "clip there",
-           "Clip gradients at the 90th percentile of the last ones' lengths.", bar=8),
+           "Clip gradients at the 90th percentile of the last ones' lengths.", bar=8, changes=True),
     Action("gradients.break_it", ("X",), "gradients", "break it",
-           "Make gradients vanish or explode on purpose: W_hh, clipping, learning rate; asks.", bar=9),
-    Action("gradients.back", ("u",), "gradients", "undo", "Go back to the last finite weights; asks.", bar=10),
+           "Make gradients vanish or explode on purpose: W_hh, clipping, learning rate; asks.", bar=9, changes=True),
+    Action("gradients.back", ("u",), "gradients", "undo", "Go back to the last finite weights; asks.", bar=10,
+           changes=True),
     # Generate
     Action("generate.prompt", ("i",), "generate", "prompt",
            "Type what the model shall go on from, or what it shall answer.", bar=3),
@@ -207,11 +214,14 @@ ACTIONS: tuple[Action, ...] = (
     # Sessions
     Action("sessions.up", ("up",), "sessions", "choose", "To the session above.", bar=2, pair="sessions.down"),
     Action("sessions.down", ("down",), "sessions", "choose", "To the session below."),
-    Action("sessions.open", ("enter",), "sessions", "open", "Open the session, paused, where it was left.", bar=3),
-    Action("sessions.new", ("n",), "sessions", "new", "Begin a new session: Build with a draft.", bar=4),
-    Action("sessions.save_as", ("a",), "sessions", "save as", "Save the session under another name.", bar=5),
-    Action("sessions.edit", ("e",), "sessions", "name, notes", "Change the session's name and notes.", bar=6),
-    Action("sessions.delete", ("d",), "sessions", "delete", "Delete the session; asks.", bar=7),
+    Action("sessions.open", ("enter",), "sessions", "open",
+           "Open the session, paused, where it was left; one that trains elsewhere is followed.", bar=3),
+    Action("sessions.take", ("t",), "sessions", "take over",
+           "Take the session over from the program that has it; training goes on here.", bar=4),
+    Action("sessions.new", ("n",), "sessions", "new", "Begin a new session: Build with a draft.", bar=5),
+    Action("sessions.save_as", ("a",), "sessions", "save as", "Save the session under another name.", bar=6),
+    Action("sessions.edit", ("e",), "sessions", "name, notes", "Change the session's name and notes.", bar=7),
+    Action("sessions.delete", ("d",), "sessions", "delete", "Delete the session; asks.", bar=8),
 )  # fmt: skip
 
 BY_ID: Mapping[str, Action] = {action.id: action for action in ACTIONS}
@@ -229,7 +239,7 @@ ASCII_KEYS = {"↑": "up", "↓": "down", "←": "left", "→": "right"}
 
 def sign_of(key: str, ascii_only: bool = False) -> str:
     """A key as it is printed on a keyboard: `?` for `question_mark`, `←` for `left`."""
-    shown = _KEY_SIGNS.get(key, key)
+    shown = _KEY_SIGNS.get(key) or clean_line(key)
     return ASCII_KEYS.get(shown, shown) if ascii_only else shown
 
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual import events
+from textual import events, on
 from textual._compositor import CompositorUpdate
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingsMap
@@ -20,9 +20,11 @@ from textual.containers import Vertical
 from rnn_tui.app import settings
 from rnn_tui.app.actions import PANES, Action, with_keymap
 from rnn_tui.app.commands import LabCommands
-from rnn_tui.app.deeds import RUNNING, Deeds
+from rnn_tui.app.deeds import Deeds
 from rnn_tui.app.dialogs import Dialog, Help
+from rnn_tui.app.driver import LabDriver
 from rnn_tui.app.encoding import draws_ascii_only
+from rnn_tui.app.following import Following
 from rnn_tui.app.frame import LOW, Frame
 from rnn_tui.app.keystrokes import Keystrokes
 from rnn_tui.app.pane import Answer, Pane
@@ -35,6 +37,7 @@ from rnn_tui.app.panes.train import TrainPane
 from rnn_tui.app.place import Place
 from rnn_tui.app.terminal import Difference, Terminal
 from rnn_tui.app.widgets.row import Line, Lines
+from rnn_tui.app.widgets.status import RUNNING
 from rnn_tui.config import Config
 from rnn_tui.views import Phase, Status, Unit
 
@@ -67,7 +70,7 @@ class LabApp(App[None], inherit_bindings=False):
         self, lab: Lab, session: str | None = None, draft: Config | None = None,
         chosen: settings.Settings | None = None,
     ) -> None:  # fmt: skip
-        super().__init__()
+        super().__init__(driver_class=LabDriver)
         chosen = settings.load() if chosen is None else chosen
         self.lab = lab
         self.unit: Unit = chosen.unit
@@ -85,6 +88,7 @@ class LabApp(App[None], inherit_bindings=False):
         self._terminal = Terminal()
         self.frame = Frame(self)
         self.deeds = Deeds(self)
+        self.following = Following(self)
         self.place = Place(self)
         self._theme_wanted = chosen.theme
         self.first_session = session
@@ -99,7 +103,9 @@ class LabApp(App[None], inherit_bindings=False):
         self._trains_now = False
         self._slow_until = 0.0
         self._held = 0
-        self.leaving = False
+        self._undrawn = False
+        self.leaving = ""
+        """What is still done before it leaves, in words; empty while it stays."""
         self._ui_loop: asyncio.AbstractEventLoop | None = None
         self.panes: dict[str, Pane] = {}
 
@@ -240,6 +246,7 @@ class LabApp(App[None], inherit_bindings=False):
         self.frame.draw(self.lab.status)
         self.call_after_refresh(self.look)
 
+    @on(LabDriver.Retaken)
     def _draw_all(self) -> None:
         """Nobody knows what the terminal shows after it was resized, or had by another program."""
         self._terminal.forget()
@@ -247,6 +254,10 @@ class LabApp(App[None], inherit_bindings=False):
 
     def _display(self, screen: Any, renderable: Any) -> None:
         if isinstance(renderable, CompositorUpdate):
+            if self._output_waits():
+                # On a slow line frames would pile up: what stands on the screen by then is sent.
+                self._undrawn = True
+                return
             renderable = Difference(renderable, self._terminal)
         super()._display(screen, renderable)
 
@@ -254,13 +265,11 @@ class LabApp(App[None], inherit_bindings=False):
 
     def _output_waits(self) -> bool:
         """Whether what was drawn before has not left yet: drawing more would only make it older."""
-        writer = getattr(getattr(self, "_driver", None), "_writer_thread", None)
-        queue = getattr(writer, "_queue", None)
-        return queue is not None and bool(queue.qsize() > 1)
+        return isinstance(self._driver, LabDriver) and self._driver.waits
 
     def look(self) -> None:
         """Look at the Lab and draw what changed; nothing here grows with the length of the run."""
-        if not self.is_running or len(self.screen_stack) > 1:
+        if not self.is_running:
             return
         if self._output_waits():
             self._held += 1
@@ -268,6 +277,11 @@ class LabApp(App[None], inherit_bindings=False):
                 self._slow_until = time.monotonic() + SLOW_FOR
             return
         self._held = 0
+        if self._undrawn:
+            self._undrawn = False
+            self.screen.refresh()
+        if len(self.screen_stack) > 1:
+            return
         status = self.lab.status
         if status is not self._seen:
             self._take(status)
@@ -284,12 +298,13 @@ class LabApp(App[None], inherit_bindings=False):
         if status.session and status.session != self.place.session and status.phase is not Phase.LOADING:
             self.place.restore(status.session)
         running = status.phase in RUNNING
+        self.following.take(status)
         if status.notice != self._notice or running != self._trains_now:
             # What the Lab said before is out of date.
             self.frame.unsay(self._notice)
         if status.notice != self._notice:
             self._notice = status.notice
-            if status.notice:
+            if status.notice and not self.following.told:
                 self.say(status.notice)
         self._trains_now = running
 
@@ -301,7 +316,7 @@ class LabApp(App[None], inherit_bindings=False):
     def label_of(self, action: Action) -> str:
         """The label that an action has at the moment, if not its own."""
         if action.id == "run":
-            return "pause" if self.deeds.training else "train"
+            return self.deeds.run_label
         return self.panes[action.pane].label_of(action.name) if action.pane else ""
 
     # Keys
@@ -324,6 +339,9 @@ class LabApp(App[None], inherit_bindings=False):
         action = self.by_id.get(action_id)
         if action is None or self.leaving:
             return False
+        if self.following.hinders(action):
+            # The key is heard: it asks whether to take the session over.
+            return action.pane == self.current
         return not action.pane or (action.pane == self.current and self.here.allows(action.name))
 
     def action_act(self, action_id: str) -> None:
@@ -335,7 +353,9 @@ class LabApp(App[None], inherit_bindings=False):
         if not self.possible(action_id):
             return
         action = self.by_id[action_id]
-        if action.pane:
+        if self.following.hinders(action):
+            self.following.ask()
+        elif action.pane:
             self.here.act(action.name)
         elif action_id.startswith("go."):
             self.move(action.name)
@@ -357,9 +377,9 @@ class LabApp(App[None], inherit_bindings=False):
         """Show a sentence for some seconds."""
         self.frame.say(message, error)
 
-    def ask(self, title: str, text: str, answers: Sequence[Answer]) -> None:
-        """Open a question."""
-        self.query_one(Dialog).ask(title, text, answers)
+    def ask(self, title: str, text: str, answers: Sequence[Answer], stay: str = "stay") -> None:
+        """Open a question; escape answers it by `stay`."""
+        self.query_one(Dialog).ask(title, text, answers, stay)
         self.frame.hush()
 
     def ask_text(self, title: str, text: str, value: str, accept: Callable[[str], str]) -> None:
@@ -378,6 +398,9 @@ class LabApp(App[None], inherit_bindings=False):
 
     def rests(self) -> None:
         self.deeds.rests()
+
+    def take_over(self, session: str) -> None:
+        self.following.take_over(session)
 
     def choose_unit(self, unit: Unit) -> None:
         """Nats, bits or perplexity, in every pane and the next time."""

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, cast
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
+from textual.markup import escape
 
 from rnn_tui.app.actions import PANES, sign_of
+from rnn_tui.symbols import clean_line
 
 if TYPE_CHECKING:
     from rnn_tui.app.app import LabApp
@@ -29,7 +31,7 @@ class LabCommands(Provider):
             group = PANES[action.pane][1] if action.pane else ("Show" if action.id.startswith("go.") else "Lab")
             keys = " ".join(sign_of(key) for key in action.keys if not key.startswith("alt+"))
             label = app.label_of(action) or action.label
-            yield f"{group}: {label}  ({keys})", action.help, partial(app.perform, action.id)
+            yield clean_line(f"{group}: {label}  ({keys})"), action.help, partial(app.perform, action.id)
         for theme in app.available_themes:
             run = partial(setattr, app, "theme", theme)
             yield f"Theme: {theme}", "Colours of the whole lab; kept for the next time.", run
@@ -37,7 +39,7 @@ class LabCommands(Provider):
     async def discover(self) -> Hits:
         """All of them, before anything is typed."""
         for name, help_text, run in self._entries():
-            yield DiscoveryHit(Content(name), run, text=name, help=help_text)
+            yield DiscoveryHit(Content(name), run, text=name, help=escape(help_text))
 
     async def search(self, query: str) -> Hits:
         """Those that match what was typed."""
@@ -45,4 +47,9 @@ class LabCommands(Provider):
         for name, help_text, run in self._entries():
             score = max(matcher.match(name), matcher.match(help_text) * 0.5)
             if score > 0:
-                yield Hit(score, matcher.highlight(name), run, text=name, help=help_text)
+                # Textual's own highlighting reads the name as markup.
+                shown = Content(name)
+                for offset in matcher.fuzzy_search.match(query, name)[1]:
+                    if not name[offset].isspace():
+                        shown = shown.stylize(matcher.match_style, offset, offset + 1)
+                yield Hit(score, shown, run, text=name, help=escape(help_text))

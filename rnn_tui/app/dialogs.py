@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Markdown
@@ -34,15 +35,16 @@ class Dialog(Vertical):
         self._answers: tuple[Answer, ...] = ()
         self._accept: Callable[[str], str] | None = None
         self._title = self._text = self._wrong = ""
+        self._stay = ""
         self.open = False
 
     def compose(self) -> ComposeResult:
         yield Lines(id="dialog-text")
         yield Field(id="dialog-field")
 
-    def ask(self, title: str, text: str, answers: Sequence[Answer]) -> None:
-        """Open with answers, each by its key."""
-        self._accept = None
+    def ask(self, title: str, text: str, answers: Sequence[Answer], stay: str = "stay") -> None:
+        """Open with answers, each by its key; `stay` says what escape does."""
+        self._accept, self._stay = None, stay
         self._open(title, text, answers)
         self.query_one(Field).display = False
 
@@ -71,7 +73,7 @@ class Dialog(Vertical):
         """Its keys, for the key bar."""
         if self._accept is not None:
             return [("enter", "accept"), ("escape", "back")]
-        return [*((sign_of(key), label) for key, label, _ in self._answers), ("escape", "stay")]
+        return [*((sign_of(key), label) for key, label, _ in self._answers), ("escape", self._stay)]
 
     def feed(self, key: str, character: str | None) -> None:
         """A key; those that mean nothing here do nothing."""
@@ -105,6 +107,9 @@ class Dialog(Vertical):
         for part in clean(self._text).split("\n"):
             lines += [Line(((row, "value"),)) for row in wrap(part, width)]
         lines += [Line(((row, "bad"),)) for row in wrap(clean_line(self._wrong), width)]
+        if sum(cell_len(key) + cell_len(label) + 3 for key, label in self.hints()) - 1 > self.app.size.width:
+            # The key bar has no room for them.
+            lines += [Line(((pad(f" {key}", 9), "key"), (label, "value"))) for key, label in self.hints()]
         text = self.query_one("#dialog-text", Lines)
         text.styles.height = len(lines)
         text.put(lines)

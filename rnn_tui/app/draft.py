@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from typing import Any
 
 from rnn_tui import presets
 from rnn_tui.config import BUILTIN_TEXTS, CHOICES, Choice, Config, ConfigError, get, parse, put, read, turn
+from rnn_tui.lab import LabError
 from rnn_tui.views import Guess
 
 PATH, TASK = "data.path", "data.task"
@@ -269,9 +271,16 @@ class Draft:
                 told.append((key, value))
         return told
 
-    def untold(self, key: str) -> None:
-        """The Lab did not take it."""
-        self._sent.pop(key, None)
+    def tell(self, change: Callable[[str, Any], None]) -> tuple[str, str]:
+        """Give the open session what it can take; the last field that it refused, and the sentence that says why."""
+        wrong = ("", "")
+        for key, value in self.take_pending():
+            try:
+                change(key, value)
+            except (ConfigError, LabError) as error:
+                self._sent.pop(key, None)
+                wrong = (key, str(error))
+        return wrong
 
     def _take(self, preset: presets.Preset) -> None:
         self.config = preset.config(self._base(preset.task))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rnn_tui.app.widgets.key_bar import KeyBar, hints
 from rnn_tui.app.widgets.row import Line, Lines, wrap
-from rnn_tui.app.widgets.status import PaneNames, StatusLine
+from rnn_tui.app.widgets.status import PaneNames, StatusLine, follows, writer_forms
 from rnn_tui.symbols import clean_line
 from rnn_tui.views import Status
 
@@ -36,17 +36,17 @@ class Frame:
     def draw(self, status: Status) -> None:
         """Draw what changed of all four."""
         app = self._app
-        badge = "saving ..." if app.leaving else ""
+        badge = app.leaving or ("stalled" if app.lab.stalled else "")
         # Numbers four times a second: faster can't be read, and costs a kilobyte a second.
         words = (
-            status.phase, status.session, status.fault, status.exact, status.held, app.slow, badge, app.unit,
-            app.starting, self.status.size,
+            status.phase, status.session, status.fault, status.exact, status.held, status.save_failed, status.writer,
+            status.writer_phase, status.doing, app.slow, badge, app.unit, app.starting, self.status.size,
         )  # fmt: skip
         now = time.monotonic()
         if words != self._words or now >= self._words_at + app.plot_period:
             self._words, self._words_at = words, now
             self.status.show(status, app.unit, slow=app.slow, badge=badge, starting=app.starting)
-        self.names.show(app.current, app.on_screen)
+        self.names.show(app.current, app.on_screen, writer_forms(status) if follows(status) else ())
         self._draw_message(status)
         if not (app.extent.height < LOW and self._said):
             self.draw_keys()
@@ -98,7 +98,7 @@ class Frame:
         if here is None:
             mine = [a for a in app.actions if a.pane == app.current or (not a.pane and a.bar)]
             here = hints(
-                mine, lambda action: app.possible(action.id), lambda action: app.label_of(action) or action.label,
-                app.ascii_only,
+                mine, lambda action: app.possible(action.id) and not app.following.hinders(action),
+                lambda action: app.label_of(action) or action.label, app.ascii_only,
             )  # fmt: skip
         self.keys.show(here, [] if app.here.editing else always)

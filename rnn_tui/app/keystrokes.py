@@ -67,6 +67,7 @@ class Keystrokes:
         elif pane.field is not None:
             pane.field.paste(text)
             if pane.field.cut:
-                self._app.say(f"the pasted text was too long: its last {pane.field.cut:,} symbols were left out")
+                taken = len(text) - pane.field.cut
+                self._app.say(f"the pasted text was too long: its first {taken:,} symbols were taken")
         else:
             pane.pasted(text)

@@ -49,8 +49,8 @@ class Host(Protocol):
     def say(self, message: str, *, error: bool = False) -> None:
         """Show a sentence above the key bar for some seconds. Plain text, cleaned, never markup."""
 
-    def ask(self, title: str, text: str, answers: Sequence[Answer]) -> None:
-        """Open a dialog; escape, which closes it and does nothing, is always among the answers."""
+    def ask(self, title: str, text: str, answers: Sequence[Answer], stay: str = "stay") -> None:
+        """Open a dialog; escape, which closes it and does nothing, is always among the answers, as `stay`."""
 
     def ask_text(self, title: str, text: str, value: str, accept: Callable[[str], str]) -> None:
         """Open a dialog with a line to type in. `accept` gets it on enter and returns what is wrong
@@ -64,6 +64,9 @@ class Host(Protocol):
 
     def rests(self) -> None:
         """What it was told to train could not be had: the next `space` trains again."""
+
+    def take_over(self, session: str) -> None:
+        """Take a session over from the program that has it, after opening it if it is not the open one."""
 
     def keys_changed(self) -> None:
         """The pane's key hint or what it allows changed: draw the key bar again."""

@@ -17,12 +17,16 @@ from rich.style import Style
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.strip import Strip
 
+from rnn_tui.symbols import REPLACEMENT, has_sure_width, is_harmless, is_mark
+
 Cell = tuple[str, Style]
 """A sign, with what combines with it, and its style. The second column of a wide sign holds an empty one."""
 
 GAP = 6
 """Equal cells between two changes that are sent along: going over them would cost as many bytes."""
 PLAIN = Style.null()
+JOINER, WIDENING = "\u200d", "\ufe0f"
+"""What joins two signs to one, and makes some narrow ones wide."""
 UNKNOWN: Cell = ("unknown", PLAIN)
 ATTRIBUTES = (
     ("bold", "1"), ("dim", "2"), ("italic", "3"), ("underline", "4"), ("blink", "5"), ("reverse", "7"), ("strike", "9"),
@@ -68,18 +72,37 @@ def bare(style: Style) -> Style:
 
 @lru_cache(maxsize=8192)
 def signs(text: str) -> tuple[str, ...]:
-    """A sign a column; a wide one is followed by an empty one, and what has no width stands with the sign before."""
-    if text.isascii():
+    """A sign a column; a wide one is followed by an empty one, and marks stand with the sign that they are put on.
+
+    Nothing that drives a terminal leaves here, whichever widget drew it. What joins signs or varies them is left
+    out: terminals differ in how wide that makes them.
+    """
+    if text.isascii() and text.isprintable():
         return tuple(text)
     found: list[str] = []
+    base, joined, last = -1, False, ""
     for sign in text:
-        width = cell_len(sign)
-        if width == 0 and found:
-            at = -1 if found[-1] else -2
-            found[at] += sign
-        elif width:
-            found += [sign, ""][:width]
+        if joined:
+            # What was joined to the one before has no column of its own.
+            joined = False
+        elif sign == JOINER:
+            joined = True
+        elif sign == WIDENING:
+            found += [" "] * (cell_len(last + WIDENING) - cell_len(last))
+            last = ""
+        elif columns := cell_len(sign):
+            base, last = len(found), sign
+            shown = sign if is_harmless(sign) else REPLACEMENT
+            found += [shown, *[""] * (cell_len(shown) - 1), *[" "] * (columns - cell_len(shown))]
+        elif base >= 0 and is_mark(sign):
+            found[base] += sign
     return tuple(found)
+
+
+@lru_cache(maxsize=8192)
+def is_sure(sign: str) -> bool:
+    """Whether every terminal goes on by as many columns as we count."""
+    return all(map(has_sure_width, sign))
 
 
 def cells_of(strip: Strip) -> list[Cell]:
@@ -142,8 +165,11 @@ class Terminal:
             row = self._rows.setdefault(y, [])
             row += [UNKNOWN] * (x + len(cells) - len(row))
             for start, end in changes(row[x : x + len(cells)], cells):
+                while end < len(cells) and not is_sure(cells[end - 1][0]):
+                    # The terminal may have drawn it over the next one.
+                    end += 1
                 out.append(f"\x1b[{y + 1};{x + start + 1}H")
-                for sign, style in cells[start:end]:
+                for column, (sign, style) in enumerate(cells[start:end], x + start + 2):
                     wanted = pen_of(style, system)
                     if sign == " " and not wanted.attributes and not pen.attributes and wanted.ground == pen.ground:
                         # A blank takes any foreground.
@@ -151,6 +177,9 @@ class Terminal:
                     out.append(change(pen, wanted))
                     pen = wanted
                     out.append(sign)
+                    if not sign.isascii() and not is_sure(sign) and column <= x + end:
+                        # Where the terminal has gone with it is not known.
+                        out.append(f"\x1b[{y + 1};{column + cell_len(sign) - 1}H")
             row[x : x + len(cells)] = cells
         if pen != Pen():
             out.append("\x1b[0m")

@@ -50,6 +50,7 @@ class FakeLab:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.stalled = False
         self.status = Status()
         self.curves: Curves | None = None
         self.samples: tuple[Sample, ...] = ()
@@ -59,6 +60,7 @@ class FakeLab:
         self.calls: list[tuple[Any, ...]] = []
         self.view_of: dict[str, Any] = {}
         self.close_error: Exception | None = None
+        self.hand_on_error: Exception | None = None
         self.guesses: dict[str, Guess] = {}
         """What files look like, by their paths."""
 
@@ -109,6 +111,24 @@ class FakeLab:
     def pause(self) -> None:
         self.calls.append(("pause",))
         self.change(phase=Phase.PAUSED)
+
+    def follow(self, writer: str = "process 4242 on gpu1", phase: str = "training", step: int = 1900) -> None:
+        """As if another program had the open session, and had saved it a little earlier."""
+        self.run_to(step, Phase.FOLLOWING)
+        self.change(writer=writer, writer_phase=phase, saved_step=step - 100)
+
+    def take_over(self) -> None:
+        self.calls.append(("take_over",))
+        trained = self.status.writer_phase == "training"
+        self.change(phase=Phase.TRAINING if trained else Phase.PAUSED, writer="", writer_phase="")
+
+    def hand_on(self) -> str:
+        self.calls.append(("hand_on",))
+        if self.hand_on_error is not None:
+            raise self.hand_on_error
+        self.change(phase=Phase.FOLLOWING, writer="process 4243 on gpu1", writer_phase="training")
+        name = self.status.session
+        return f"{name} goes on training without a screen: process 4243; rnn-lab {name} follows it"
 
     def single_step(self) -> None:
         self.calls.append(("single_step",))

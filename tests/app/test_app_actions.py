@@ -27,7 +27,7 @@ OF_PANE = {
     ),
     "gradients": "left right h l H L home end v V enter c { } [ ] i ( ) # r F % X u",
     "generate": "i up down left right h l H L home end enter v V r ( ) c + - b F #",
-    "sessions": "up down enter n a e d",
+    "sessions": "up down enter t n a e d",
 }
 
 

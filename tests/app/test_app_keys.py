@@ -156,7 +156,7 @@ async def test_leaving_asks_while_it_trains(shown: Open, lab: FakeLab) -> None:
         assert app.dialog is not None
         await settle(pilot)
         assert "save and stop" in screen_text(app)[-1] and "stay" in screen_text(app)[-1]
-        await pilot.press("2", "k", "q", "space")
+        await pilot.press("2", "j", "q", "space")
         assert app.dialog is not None and lab.told == ["open", "train"]
         await pilot.press("escape")
         assert app.dialog is None and lab.told == ["open", "train"]
@@ -233,9 +233,8 @@ async def test_palette_lists_what_is_possible_and_does_it(shown: Open, lab: Fake
         await app.workers.wait_for_complete()
         await pilot.pause(0.2)
         await pilot.press("enter")
-        await pilot.pause(0.2)
-        assert len(app.screen_stack) == 1
-        assert "save" in lab.told and "single_step" not in lab.told
+        await until(pilot, lambda: len(app.screen_stack) == 1 and "save" in lab.told)
+        assert "single_step" not in lab.told
 
 
 async def test_palette_quit_is_the_same_quit(shown: Open, lab: FakeLab) -> None:
@@ -247,8 +246,8 @@ async def test_palette_quit_is_the_same_quit(shown: Open, lab: FakeLab) -> None:
         await app.workers.wait_for_complete()
         await pilot.pause(0.2)
         await pilot.press("enter")
-        await pilot.pause(0.2)
-        assert app.dialog is not None and app.is_running
+        await until(pilot, lambda: app.dialog is not None)
+        assert app.is_running
 
 
 async def test_a_pasted_text_goes_to_the_open_field_whole(shown: Open) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -240,8 +241,8 @@ async def test_the_open_session_is_not_deleted(shown: Open, files: Path, lab: Fa
 async def test_a_session_that_another_program_holds_is_told(shown: Open, files: Path) -> None:
     with session.Lock(session.path_of(files, "gamma"), "training"):
         async with listed(shown) as pilot:
-            assert "In use" in await done(pilot)
-            assert "in use by" in await press(pilot, "d", "enter")
+            assert f"In use   training, process {os.getpid()}" in await done(pilot)
+            assert "in use by" in await press(pilot, "d")
     assert "gamma" in names(files)
 
 

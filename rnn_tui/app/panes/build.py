@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import psutil
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.timer import Timer
@@ -23,10 +22,11 @@ from rnn_tui.app.panes.build_words import BUILD_HELP
 from rnn_tui.app.widgets.diagram import Diagram, summary
 from rnn_tui.app.widgets.field import Field
 from rnn_tui.app.widgets.row import Form, Line, Lines, Row
+from rnn_tui.app.widgets.status import follows, writer
 from rnn_tui.config import CHOICES, Choice, Config, ConfigError
 from rnn_tui.lab import LabError
 from rnn_tui.lab.task_words import words_of
-from rnn_tui.model.shapes import diagram
+from rnn_tui.model.shapes import diagram, free_bytes
 from rnn_tui.symbols import clean_line
 from rnn_tui.views import NetworkView, Phase, Status
 
@@ -325,13 +325,17 @@ class BuildPane(Pane):
     def _told(self) -> None:
         """The draft was edited: the open session gets what it can take."""
         self.wrong = ("", "")
-        for told, value in self.draft.take_pending():
-            try:
-                self.lab.set(told, value)
-            except (ConfigError, LabError) as error:
-                self.draft.untold(told)
-                self.wrong = (told, str(error))
+        status = self.lab.status
+        if not follows(status):
+            self.wrong = self.draft.tell(self.lab.set)
+        elif self.draft.edited and not self.draft.needs_new:
+            self.host.say(f"{writer(status)} has it: the edit waits here until it is taken over (space)")
         self._changed()
+
+    def taken_over(self, status: Status) -> None:
+        """The session that was followed is the Lab's own now: it gets the edits that waited for that."""
+        self._follow(status)
+        self._told()
 
     def _look_at_text(self, status: Status) -> None:
         if self.guess.tick():
@@ -366,7 +370,7 @@ class BuildPane(Pane):
 
     def _network_now(self) -> NetworkView:
         if self._network is None:
-            self._network = diagram(self.draft.config, self.text.data, int(psutil.virtual_memory().available))
+            self._network = diagram(self.draft.config, self.text.data, free_bytes())
         return self._network
 
     def _rows(self) -> list[Row]:

@@ -113,6 +113,10 @@ equally likely symbols it is like choosing from. 1 is perfect. `-`: not validate
 
 **Open** takes a session as it was left, paused. The one that is open before is paused and saved.
 
+**Now**: what another program does with a session that it has, here or on a machine that shares the folder. Opening
+it **follows** it: losses and steps as they come, weights and curves of its newest save, nothing that changes it.
+**Take over** has that program save it and let go, and training goes on here at the same step.
+
 **Save as** goes on with the open session under another name; the file under the old name stays as it was last
 saved. On a session that is not open it makes a **copy**.
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar
 
 from textual.app import ComposeResult
@@ -15,21 +16,20 @@ from rnn_tui import session
 from rnn_tui.app.pane import Pane
 from rnn_tui.app.panes.build import BuildPane
 from rnn_tui.app.panes.build_words import SESSIONS_HELP
-from rnn_tui.app.panes.session_files import live_row, read_folder, unsaved_row, write_notes
+from rnn_tui.app.panes.session_files import People, Watch, entries, names_in_use, read_folder, write_notes
 from rnn_tui.app.widgets.session_list import SessionList
-from rnn_tui.app.widgets.session_rows import Entry, facts
+from rnn_tui.app.widgets.session_rows import facts
+from rnn_tui.app.widgets.status import follows, trains, writer
 from rnn_tui.lab import LabError
 from rnn_tui.model.shapes import size as bytes_words
 from rnn_tui.symbols import clean_line
-from rnn_tui.views import Phase, SessionRow, Status
+from rnn_tui.views import SessionRow, Status
 
 LIVE_EVERY = 1.0
 """Seconds from one drawing of the open session's numbers to the next."""
 LOOK_EVERY = 20
 """Ticks from one look at the folder to the next."""
-LIST, WORK = "sessions-list", "sessions-work"
-RUNNING = (Phase.TRAINING, Phase.VALIDATING)
-GALLERY = "shipped with the lab"
+LIST, WATCH, WORK = "sessions-list", "sessions-watch", "sessions-work"
 ACTIONS_BEFORE_LIST = 50
 """Keys that are kept for the moment the list is there."""
 
@@ -51,6 +51,9 @@ class SessionsPane(Pane):
         self._stamp: Any = None
         self._ticks = 0
         self._listing = False
+        """Whether a thread reads the folder, or looks what other programs do with its sessions."""
+        self._elsewhere: People = {}
+        self._watch = Watch()
         self._open = ""
         self._working = ""
         """What is being done to a file, in words; empty where nothing is."""
@@ -79,6 +82,8 @@ class SessionsPane(Pane):
             # Another session is open, or this one has another name: the list is read at once.
             self._look()
             self._open = status.session
+        elif self._ticks % LOOK_EVERY == LOOK_EVERY // 2:
+            self._look_elsewhere()
         self._draw()
 
     def act(self, action: str) -> None:
@@ -96,6 +101,8 @@ class SessionsPane(Pane):
             return self._list.more
         if action == "open":
             return row is not None and not row.fault and not self._is_open(row)
+        if action == "take":
+            return row is not None and not row.fault and self._is_elsewhere(row)
         if action == "edit":
             return row is not None and not row.fault and not row.gallery
         if action == "delete":
@@ -106,9 +113,9 @@ class SessionsPane(Pane):
 
     def label_of(self, action: str) -> str:
         row = self.selected
-        if action == "save_as" and row is not None and not self._is_open(row):
+        if action == "save_as" and row is not None and not self._is_ours(row):
             return "copy"
-        return ""
+        return "follow" if action == "open" and row is not None and self._is_elsewhere(row) else ""
 
     def state(self) -> dict[str, Any]:
         return {}
@@ -118,7 +125,7 @@ class SessionsPane(Pane):
         row = self.selected
         if row is not None:
             values["Session"] = row.name
-            values |= dict(facts(row, self._notes(row), self._is_open(row)))
+            values |= dict(facts(row, self._notes(row)))
         return values
 
     def copy_text(self) -> str:
@@ -158,13 +165,19 @@ class SessionsPane(Pane):
             self.host.say(f"opening {row.name} ...")
             self.lab.open(row.name)
 
+    def do_take(self) -> None:
+        row = self.selected
+        if row is not None and not row.fault and self._is_elsewhere(row):
+            self.host.take_over(row.name)
+
     def do_save_as(self) -> None:
         row = self.selected
         if row is None or row.fault:
             return
-        if self._is_open(row):
+        if self._is_ours(row):
             self.host.ask_text(
-                f"Save {row.name} as", "A name for the session from now on; the file under the old name stays.",
+                f"Save {row.name} as", "A name for the session from now on, or DIR/NAME for another folder; the file "
+                "under the old name stays.",
                 self._free_name(row.name), self._save_as,
             )  # fmt: skip
         else:
@@ -177,6 +190,9 @@ class SessionsPane(Pane):
         row = self.selected
         if row is None or row.fault or row.gallery:
             return
+        if self._is_elsewhere(row):
+            self._refuse(row)
+            return
         self.host.ask_text(
             f"Name of {row.name}", "Letters, digits, dots, dashes and underscores. Then come its notes.", row.name,
             partial(self._renamed, row),
@@ -187,11 +203,11 @@ class SessionsPane(Pane):
         if row is None or row.gallery:
             return
         if self._is_open(row):
-            trains = self.lab.status.phase in RUNNING
-            self.host.say(
-                f"open another session first: {row.name} is open{' and trains' if trains else ''}",
-                error=True,
-            )
+            also = " and trains" if trains(self.lab.status) else ""
+            self.host.say(f"open another session first: {row.name} is open{also}", error=True)
+            return
+        if self._is_elsewhere(row):
+            self._refuse(row)
             return
         steps = f"{row.step:,} steps" if not row.fault else "a file that can't be opened"
         self.host.ask(
@@ -201,11 +217,26 @@ class SessionsPane(Pane):
 
     # What the actions do
 
+    def _refuse(self, row: SessionRow) -> None:
+        there = self._elsewhere.get(row.name)
+        who = there.who if there else writer(self.lab.status)
+        self.host.say(f"{row.name} is in use by {who}; t takes it over", error=True)
+
     def _notes(self, row: SessionRow) -> str:
         return self.lab.notes if self._is_open(row) else row.notes
 
     def _is_open(self, row: SessionRow) -> bool:
         return not row.gallery and row.name == self.lab.status.session
+
+    def _is_ours(self, row: SessionRow) -> bool:
+        """Whether it is open, and no other program has it."""
+        return self._is_open(row) and not follows(self.lab.status)
+
+    def _is_elsewhere(self, row: SessionRow) -> bool:
+        """Whether another program has it."""
+        if self._is_open(row):
+            return follows(self.lab.status)
+        return not row.gallery and row.name in self._elsewhere
 
     def _free_name(self, name: str) -> str:
         try:
@@ -226,7 +257,7 @@ class SessionsPane(Pane):
             self.lab.save_as(name.strip())
         except LabError as error:
             return str(error)
-        self._wanted = name.strip()
+        self._wanted = Path(name.strip()).name
         return ""
 
     def _copy_to(self, name: str, to: str) -> str:
@@ -299,9 +330,17 @@ class SessionsPane(Pane):
             return
         self._listing = True
         self.run_worker(
-            partial(read_folder, self.lab.folder, None if again else self._stamp),
+            partial(read_folder, self.lab.folder, None if again else self._stamp, self._watch),
             thread=True, group=LIST, name=LIST, exit_on_error=False,
         )  # fmt: skip
+
+    def _look_elsewhere(self) -> None:
+        """See what other programs do with the sessions that they have; the folder is not read for that."""
+        names = names_in_use(self.sessions or ())
+        if names and not self._listing and not self._working:
+            self._listing = True
+            look = partial(self._watch.look, self.lab.folder, names)
+            self.run_worker(look, thread=True, group=WATCH, name=WATCH, exit_on_error=False)
 
     def _work(self, told: str, call: Callable[[], Any], then: Callable[[], None] | None = None) -> None:
         """Do something to a file on a thread; say what came of it, read the folder again."""
@@ -331,7 +370,7 @@ class SessionsPane(Pane):
         if worker.group == LIST:
             self._listing = False
             if worker.state is WorkerState.SUCCESS and worker.result is not None:
-                self._stamp, self.sessions = worker.result
+                self._stamp, self.sessions, self._elsewhere = worker.result
             elif failed is not None:
                 self.sessions = self.sessions or ()
                 self.host.say(f"the folder can't be listed: {failed}", error=True)
@@ -340,6 +379,12 @@ class SessionsPane(Pane):
             for action in waiting:
                 if self.allows(action):
                     self.act(action)
+        elif worker.group == WATCH:
+            self._listing = False
+            if worker.state is WorkerState.SUCCESS:
+                self._elsewhere = worker.result or {}
+                self._draw()
+                self.host.keys_changed()
         elif worker.group == WORK:
             told, then = self._working, self._then
             self._working, self._then = "", None
@@ -353,29 +398,11 @@ class SessionsPane(Pane):
 
     # Drawing
 
-    def _entries(self) -> list[Entry]:
-        status = self.lab.status
-        rows = list(self.sessions or ())
-        own = [row for row in rows if not row.gallery]
-        if status.session and status.config is not None and not any(row.name == status.session for row in own):
-            own.insert(0, unsaved_row(status))
-        entries = []
-        for row in own:
-            is_open = row.name == status.session
-            if is_open:
-                row = live_row(row, status)
-            entries.append(Entry(row.name, row, is_open))
-        shipped = [row for row in rows if row.gallery]
-        if shipped:
-            entries.append(Entry("", heading=GALLERY))
-            entries += [Entry(f"/{row.name}", row) for row in shipped]
-        return entries
-
     def _draw(self, anyway: bool = False) -> None:
         if not self.is_mounted:
             return
         status = self.lab.status
-        of_list = (self.sessions, status.session, self._working)
+        of_list = (self.sessions, status.session, self._working, self._elsewhere)
         seen = (*of_list, status.step, status.val_loss)
         now = time.monotonic()
         # What the open session is at changes all the time: once a second is enough to read.
@@ -383,11 +410,11 @@ class SessionsPane(Pane):
         if not (due or anyway):
             return
         self._drawn, self._drawn_at = seen, now
-        entries = self._entries()
-        wanted = self._wanted if any(entry.key == self._wanted for entry in entries) else None
+        shown = entries(self.sessions or (), status, self._elsewhere)
+        wanted = self._wanted if any(entry.key == self._wanted for entry in shown) else None
         if wanted:
             self._wanted = ""
-        if not entries:
+        if not shown:
             folder = clean_line(str(self.lab.folder))
             empty = [f"There are no sessions in {folder} yet.", "", "n begins one: Build opens with a network that "
                      "is ready, and space trains it. It is saved by itself."]  # fmt: skip
@@ -395,4 +422,4 @@ class SessionsPane(Pane):
             return
         if wanted is None and not self._list.filled and status.session:
             wanted = status.session
-        self._list.show(entries, wanted)
+        self._list.show(shown, wanted)

@@ -25,7 +25,7 @@ from rnn_tui.app.panes.train_words import (
 from rnn_tui.app.widgets import palette
 from rnn_tui.app.widgets.curve import STYLES, Curve
 from rnn_tui.app.widgets.row import Line, Lines, Run, fit, wrap
-from rnn_tui.app.widgets.status import number
+from rnn_tui.app.widgets.status import follows, number
 from rnn_tui.config import ConfigError
 from rnn_tui.lab import LabError
 from rnn_tui.lab.measures import (
@@ -185,7 +185,7 @@ class TrainPane(Pane):
         train: list[Run] = [("train ", "quiet"), ("*" if ascii_only else "⠒⠒", "train"), ("  ", "")]
         shown: list[Run] = [(f" {named}{log}", "mark"), (" ", ""), *([] if self.metric else train), *validation]
         speed = f"pace {pace:g} a second" if pace > 0 else "full speed"
-        words = (f"rate {self._rate_words(status)}", speed)
+        words = (f"rate {self._rate_words(status)}", *([] if follows(status) else [speed]))
         taken = sum(cell_len(text) for text, _ in (*shown, *((word, "") for word in words)))
         gap = "   " if taken + 9 <= self.size.width else "  "
         return (*shown[:1], (gap, ""), *shown[2:], *((gap + word, "value") for word in words))

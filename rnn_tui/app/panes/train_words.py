@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from rnn_tui.app.widgets import palette
 from rnn_tui.app.widgets.curve import Float, Level, Plot, Series, finite_series
 from rnn_tui.app.widgets.row import Run, fit, wrap
-from rnn_tui.app.widgets.status import duration
+from rnn_tui.app.widgets.status import duration, follows, trains
 from rnn_tui.lab.measures import (
     BOUNDED,
     SHARES,
@@ -23,7 +23,7 @@ from rnn_tui.lab.measures import (
 )
 from rnn_tui.symbols import clean, clean_line, sign
 from rnn_tui.symbols import width as sign_width
-from rnn_tui.views import LARGEST_EXPONENT, LN2, Curves, Phase, Sample, Status, Unit, in_unit
+from rnn_tui.views import LARGEST_EXPONENT, LN2, Curves, Sample, Status, Unit, in_unit
 
 LONGEST_LINE = 10_000
 
@@ -69,7 +69,7 @@ def spark(
     highest = np.full(columns, -1.0)
     np.maximum.at(highest, column, ys)
     runs: list[Run] = []
-    for value in highest:
+    for value in highest.tolist():
         style = "warn" if clip > 0 and value > clip else "value"
         share = min(1.0, max(0.0, value / top))
         glyph = " " if value < 0 else glyphs[min(len(glyphs) - 1, int(share * len(glyphs)))]
@@ -124,8 +124,10 @@ def progress_bar(status: Status, width: int, ascii_only: bool) -> tuple[Run, ...
     share = min(1.0, status.step / status.planned)
     left = duration(status.eta_seconds)
     words = f" {100 * share:.0f} %  "
-    if status.phase in (Phase.TRAINING, Phase.VALIDATING):
+    if trains(status):
         words += f"{left} left" if left else ""
+    elif follows(status):
+        words += clean_line(status.writer_phase)
     else:
         words += stopped_words(status)
     columns = max(4, width - 2 - cell_len(words))

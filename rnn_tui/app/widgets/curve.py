@@ -23,11 +23,10 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
+from rnn_tui.app.widgets.canvas import Canvas, Cell
 from rnn_tui.app.widgets.palette import style as palette_style
 
 Float = NDArray[np.float64]
-Cell = tuple[str, str]
-"""A sign and the name of its style."""
 
 LARGEST = 1e300
 WIDEST, TALLEST = 200, 60
@@ -142,22 +141,6 @@ class Plot:
     """What stands at a place of the x axis."""
 
 
-class Canvas:
-    """Signs and styles by row and column."""
-
-    def __init__(self, width: int, height: int) -> None:
-        self.width, self.height = width, height
-        self.rows: list[list[Cell]] = [[(" ", "")] * width for _ in range(height)]
-
-    def write(self, x: int, y: int, text: str, style: str, *, over: bool = True) -> None:
-        """Put a text down from column `x`; beyond the edges it is cut. Signs are one column wide."""
-        if not 0 <= y < self.height:
-            return
-        for offset, sign in enumerate(text):
-            if 0 <= x + offset < self.width and (over or self.rows[y][x + offset][0] == " "):
-                self.rows[y][x + offset] = (sign, style)
-
-
 def draw(plot: Plot, width: int, height: int, ascii_only: bool = False) -> Canvas:
     """The plot on a canvas of `width` x `height`: axes, levels with their labels, and the lines. Never raises."""
     canvas = Canvas(width, height)
@@ -184,6 +167,7 @@ def draw(plot: Plot, width: int, height: int, ascii_only: bool = False) -> Canva
         _lines(canvas, prepared, gutter, columns, rows, (0.0, right), (low, high), ascii_only)
     for y, name in names.items():
         _label(canvas, y, f" {name}"[: columns - 1], gutter, columns, rows)
+    canvas.mend()
     return canvas
 
 

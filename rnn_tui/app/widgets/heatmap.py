@@ -41,7 +41,10 @@ def steps(values: NDArray[np.float32], ramp: Ramp, scale: float = 1.0) -> NDArra
     known = ~np.isnan(values)
     filled = np.where(known, values, 0.0)
     if ramp == "signed":
-        share = np.clip(filled / scale, -1.0, 1.0) if scale > 0 else np.zeros_like(filled)
+        with np.errstate(over="ignore", invalid="ignore"):
+            share = np.clip(filled / scale, -1.0, 1.0) if scale > 0 else np.zeros_like(filled)
+        # An infinite value on an infinite scale is at its end.
+        share = np.where(np.isnan(share), np.sign(filled), share)
         index = np.rint((share + 1.0) / 2.0 * (len(palette.SIGNED) - 1))
     elif ramp == "unit":
         index = np.rint(np.clip(filled, 0.0, 1.0) * (len(palette.UNIT) - 1))

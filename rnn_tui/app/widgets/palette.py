@@ -122,7 +122,7 @@ def surprise(bits: float, ascii_only: bool = False) -> tuple[str, Style]:
     """Glyph and style for a symbol's cost in bits, -log2 p."""
     if math.isnan(bits):
         return " ", style()
-    step = surprise_step(min(bits, 1e6))
+    step = surprise_step(max(0.0, min(bits, 1e6)))
     bars = ASCII_BARS if ascii_only else BARS
     return bars[min(len(bars) - 1, step)], style(SURPRISE[step])
 

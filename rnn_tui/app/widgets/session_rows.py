@@ -24,6 +24,8 @@ class Entry:
     row: SessionRow | None = None
     open: bool = False
     heading: str = ""
+    doing: str = ""
+    """What another program does with it, in words; empty where none has it."""
 
 
 def date_words(seconds: float, now: float) -> str:
@@ -56,17 +58,19 @@ def validation_words(row: SessionRow) -> str:
     return told.headline(row.val_loss, row.val_metrics) or "-"
 
 
-Words = Callable[[SessionRow, float], str]
+Words = Callable[[SessionRow, str, float], str]
+"""Of a session, what another program does with it, and the time."""
 COLUMNS: tuple[tuple[str, bool, Words], ...] = (
-    ("task", False, lambda row, now: row.task),
-    ("model", False, lambda row, now: row.model),
-    ("steps", True, lambda row, now: f"{row.step:,}"),
-    ("validation", False, lambda row, now: validation_words(row)),
-    ("saved", True, lambda row, now: date_words(row.updated, now)),
-    ("size", True, lambda row, now: bytes_words(row.size) if row.size else "-"),
+    ("now", False, lambda row, doing, now: doing),
+    ("task", False, lambda row, doing, now: row.task),
+    ("model", False, lambda row, doing, now: row.model),
+    ("steps", True, lambda row, doing, now: f"{row.step:,}"),
+    ("validation", False, lambda row, doing, now: validation_words(row)),
+    ("saved", True, lambda row, doing, now: date_words(row.updated, now)),
+    ("size", True, lambda row, doing, now: bytes_words(row.size) if row.size else "-"),
 )
-"""Title, whether it stands at the right, and what stands in it."""
-GIVEN_UP = ("size", "saved", "task", "model", "validation")
+"""Title, whether it stands at the right, and what stands in it. `now` is there while another program has one."""
+GIVEN_UP = ("size", "saved", "task", "model", "now", "validation")
 """What drops first where there is no room."""
 LONG_MODEL = 19
 LONG_NAME = 40
@@ -82,10 +86,11 @@ class SessionRows(Rows[Entry]):
     def choose_columns(self, entries: Sequence[Entry]) -> None:
         """Choose the columns that fit beside the names, and how wide they are."""
         rows = [entry.row for entry in entries if entry.row is not None]
-        sound = [row for row in rows if not row.fault]
+        sound = [(entry.row, entry.doing) for entry in entries if entry.row is not None and not entry.row.fault]
         kept = [
-            (title, max([len(title), *(cell_len(words(row, self.now)) for row in sound)]), right, words)
+            (title, max([len(title), *(cell_len(words(row, doing, self.now)) for row, doing in sound)]), right, words)
             for title, right, words in COLUMNS
+            if title != "now" or any(doing for _, doing in sound)
         ]
         name = min(max((cell_len(row.name) for row in rows), default=4), LONG_NAME)
         for gone in ("", *GIVEN_UP):
@@ -121,19 +126,19 @@ class SessionRows(Rows[Entry]):
             told = "  " + clean_line(row.row.fault.removeprefix(f"{row.row.name} "))
             return Line((mark, (called, "quiet"), (fit(told, max(width - 3 - room, 1)), "bad")), under)
         cells = [
-            ("  " + pad(clean_line(words(row.row, self.now)), wide, right=right), "value")
+            ("  " + pad(clean_line(words(row.row, row.doing, self.now)), wide, right=right), "value")
             for _, wide, right, words in self.columns
         ]
         return Line((mark, (called, "mark" if row.open else "value"), *cells), under)
 
 
-def facts(row: SessionRow, notes: str, is_open: bool) -> list[tuple[str, str]]:
+def facts(row: SessionRow, notes: str) -> list[tuple[str, str]]:
     """What is known of a session, as label and text, the most wanted first."""
     if row.fault:
         return [("Fault", row.fault)]
     told = measures(row.config) if row.config else measures_of(row.task or "language")
     best = f"best {_precise(told, row.best_loss)}" if math.isfinite(row.best_loss) else "not validated yet"
-    busy = [("In use", f"by {row.busy}")] if row.busy and not is_open else []
+    busy = [("In use", row.busy)] if row.busy else []
     measured = [metric_words(name, value) for name, value in row.val_metrics.items()]
     known = [("Measured", ", ".join(measured) + " on the validation part")] if measured else []
     return [
@@ -159,7 +164,7 @@ def detail_lines(row: SessionRow, notes: str, is_open: bool, width: int, height:
     opened = "  open" if is_open else ""
     rule = "─" * max(width - cell_len(name) - cell_len(opened) - 3, 0)
     lines = [Line(((f" {name}", "heading"), (f"{opened} ", "good"), (rule, "dim")))]
-    told = facts(row, notes, is_open)
+    told = facts(row, notes)
     for number, (label, text) in enumerate(told):
         tone = "bad" if label == "Fault" else "value"
         # Every fact gets a line; what notes take beyond theirs is what the others leave.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+import socket
 from collections.abc import Sequence
 
 from rich.cells import cell_len
@@ -13,8 +15,41 @@ from rnn_tui.lab.measures import marks, measured, measures
 from rnn_tui.symbols import clean_line
 from rnn_tui.views import Phase, Status, Unit
 
+LONGEST_TIME = 3_155_760_000
+"""Seconds of 100 years."""
 ROOMY = 60
 """Columns from which badges are told in full."""
+BROAD = 100
+"""Columns from which the planned length stands beside the step of a session that is followed."""
+RUNNING = (Phase.TRAINING, Phase.VALIDATING)
+NO_ANSWER = "no answer"
+"""The `writer_phase` of a writer that has told nothing for a while."""
+
+
+def follows(status: Status) -> bool:
+    """Whether another program has the open session."""
+    return status.phase is Phase.FOLLOWING
+
+
+def writer(status: Status) -> str:
+    """Who has the session that is followed: `process 4242 on gpu1`."""
+    return clean_line(status.writer) or "another program"
+
+
+def trains(status: Status) -> bool:
+    """Whether the session is being trained, here or by the program that has it."""
+    return (status.writer_phase if follows(status) else status.phase) in RUNNING
+
+
+def writer_forms(status: Status) -> list[str]:
+    """Who has the session that is followed, the longest form first; this machine's name goes without saying."""
+    who = writer(status)
+    found = re.fullmatch(r"process (\d+) on (.+)", who)
+    if found is None:
+        return [who]
+    pid, host = found.groups()
+    here = host == socket.gethostname()
+    return [f"process {pid}", f"pid {pid}"] if here else [who, f"pid {pid} on {host}", host]
 
 
 def rate(per_second: float, counted: str = "") -> str:
@@ -34,6 +69,8 @@ def duration(seconds: float) -> str:
     if not math.isfinite(seconds) or seconds < 0:
         return ""
     whole = round(seconds)
+    if whole > LONGEST_TIME:
+        return "over 100 years"
     if whole >= 172_800:
         return f"{whole / 86_400:.0f} days"
     hours, rest = divmod(whole, 3600)
@@ -57,7 +94,12 @@ def phase_words(status: Status) -> str:
         return f"{clean_line(status.doing) or 'loading'}{share}"
     if status.phase is Phase.EMPTY:
         return clean_line(status.doing) + share if status.doing else "no session yet"
+    if follows(status) and status.doing:
+        return clean_line(status.doing) + share
     count = f"{status.step:,} of {status.planned:,}"
+    if follows(status):
+        does = "" if status.writer_phase in (Phase.TRAINING, NO_ANSWER) else clean_line(status.writer_phase)
+        return f"following{', ' * bool(does)}{does} {count}"
     if status.phase is Phase.VALIDATING:
         return f"validating{share} {count}"
     if status.phase is Phase.PAUSED and status.step == 0:
@@ -91,7 +133,7 @@ def numbers(status: Status, unit: Unit) -> list[str]:
 
 def _with_speed(parts: list[Run], status: Status, room: int) -> list[Run]:
     """The parts with the pace or the speed before the device, named by what is counted where there is room for it."""
-    if status.phase is not Phase.TRAINING:
+    if not trains(status) or Phase.VALIDATING in (status.phase, status.writer_phase):
         return parts
     if status.pace > 0:
         forms = [f"{status.pace:g} steps/s"]
@@ -119,9 +161,13 @@ class StatusLine(Lines):
 
     def _runs(self, status: Status, unit: Unit, slow: bool, badge: str, starting: bool) -> tuple[Run, ...]:
         badges: list[Run] = []
-        if status.fault:
-            badges.append(("! " + fit(clean_line(status.fault), 24), "bad"))
         roomy = self.size.width >= ROOMY
+        if status.save_failed and not roomy:
+            # It is what the fault is about, and there is room for one of them.
+            badges.append(("! not saved", "bad"))
+        else:
+            badges += [("! " + fit(clean_line(status.fault), 24), "bad")] if status.fault else []
+            badges += [("not saved", "bad")] if status.save_failed else []
         badges += [(mark.badge if roomy else mark.short, "warn") for mark in marks(status.config) if status.session]
         if status.held:
             badges.append((held_told(status, self.size.width), "warn"))
@@ -131,13 +177,22 @@ class StatusLine(Lines):
             badges.append(("slow line", "warn"))
         if badge:
             badges.append((badge, "warn"))
-        name = clean_line(status.session)
-        parts: list[Run] = [(fit(name, max(12, self.size.width // 4)), "mark")] if name else []
-        tone = {Phase.TRAINING: "good", Phase.VALIDATING: "good", Phase.FAILED: "bad"}.get(status.phase, "value")
+        name = fit(clean_line(status.session), max(12, self.size.width // 4))
+        parts: list[Run] = [(name, "mark")] if name else []
+        told = phase_words(status)
+        tone = "good" if trains(status) else "bad" if status.phase is Phase.FAILED else "value"
+        if follows(status):
+            if self.size.width < BROAD:
+                told = told.removesuffix(f" of {status.planned:,}")
+            if not roomy:
+                told = told.removeprefix("following, ")
+            # What is done before it leaves says enough.
+            beside = [name, told, *numbers(status, unit)]
+            badges += [(text, "warn") for text in self._read_only(status, beside, badges) if not badge]
         if starting and status.phase is not Phase.LOADING:
             parts.append(("starting ...", "good"))
         else:
-            parts.append((phase_words(status), tone))
+            parts.append((told, tone))
         parts.extend((text, "value") for text in numbers(status, unit))
         device = f"{status.device} {precision_name(status.precision)}".strip() if status.session else ""
         if device:
@@ -147,13 +202,26 @@ class StatusLine(Lines):
         for text, style in _with_speed(parts, status, room):
             if cell_len(text) > room:
                 if len(runs) < 4 and room > 4:
-                    runs.append((fit(text, room), style))
+                    runs += [(fit(text, room), style), ("  ", "")]
                 break
             runs += [(text, style), ("  ", "")]
             room -= cell_len(text) + 2
         for text, style in badges:
             runs += [(text, style), ("  ", "")]
         return tuple(runs)
+
+    def _read_only(self, status: Status, beside: Sequence[str], badges: Sequence[Run]) -> list[str]:
+        """The badges of a session that is followed: who has it, as long as there is room beside what matters more."""
+        silent = [NO_ANSWER] if status.writer_phase == NO_ANSWER else []
+        if silent and self.size.width < ROOMY:
+            return silent
+        taken = [*beside, *silent, *(text for text, _ in badges)]
+        left = self.size.width - 1 - sum(cell_len(text) + 2 for text in taken)
+        speed = cell_len(rate(status.tokens_per_second)) + 2 if trains(status) else 0
+        forms = [f"read-only, {form}" for form in writer_forms(status)]
+        # Who it is says more than how fast.
+        fitting = [form for room in (left - speed, left) for form in forms if cell_len(form) <= room]
+        return [*silent, fitting[0] if fitting else "read-only"]
 
 
 class PaneNames(Lines):
@@ -163,8 +231,10 @@ class PaneNames(Lines):
     PaneNames { height: 1; }
     """
 
-    def show(self, current: str, also: Sequence[str] = ()) -> None:
-        """`current` has the keys; those in `also` are on the screen beside it."""
+    def show(self, current: str, also: Sequence[str] = (), notes: Sequence[str] = ()) -> None:
+        """`current` has the keys; those in `also` are on the screen beside it; beside few names stands a note, the
+        first that fits.
+        """
         full = sum(cell_len(f"{key} {name}") + 3 for key, name in PANES.values())
         runs: list[Run] = [] if full < self.size.width else [(" ", "")]
         for pane, (key, name) in PANES.items():
@@ -175,4 +245,8 @@ class PaneNames(Lines):
                 runs += [(f"[{key} {name}]", "heading"), (" ", "")]
             else:
                 runs += [(f" {key} {name} ", "value" if pane in also else "quiet"), (" ", "")]
+        room = self.size.width - 1 - sum(cell_len(text) for text, _ in runs)
+        note = next((note for note in notes if full >= self.size.width and cell_len(note) < room), "")
+        if note:
+            runs += [(" " * (room - cell_len(note)), ""), (note, "warn")]
         self.put([Line(tuple(runs))])
