@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import locale
 import os
 import platform
 import shutil
@@ -93,15 +92,15 @@ def _machine() -> Iterator[Check]:
 
 
 def _terminal() -> Iterator[Check]:
-    from rnn_tui.process import terminal_fault
+    from rnn_tui.process import screen_encoding, terminal_fault
 
     fault = terminal_fault()
     screen = os.isatty(1)
     term = os.environ.get("TERM", "")
     yield Check("terminal", f"TERM={term or 'unset'}{_around()}", fault.rpartition("; ")[2] if fault else "")
     yield Check("colours", _colours(term), "" if term else "set TERM, for example to xterm-256color")
-    encoding = locale.getencoding()
-    is_utf8 = encoding.lower().replace("-", "").replace("_", "") == "utf8"
+    encoding = screen_encoding()
+    is_utf8 = encoding == "utf-8"
     yield Check(
         "text", encoding if is_utf8 else f"{encoding}: the app draws with ASCII",
         "" if is_utf8 else "set LANG to a UTF-8 locale, for example C.UTF-8",

@@ -11,7 +11,7 @@ import typer
 
 from rnn_tui.commands.arguments import Best, Json, SessionName, folder_of, frozen_network, read_session
 from rnn_tui.commands.errors import DONE, WrongArguments
-from rnn_tui.commands.output import Progress, number, print_json, say, table
+from rnn_tui.commands.output import Progress, number, print_json, put, say, table
 from rnn_tui.commands.reading import own_data
 from rnn_tui.commands.typed import typed
 from rnn_tui.symbols import clean_line
@@ -75,7 +75,7 @@ def answer(
     if as_json:
         print_json({key: _plain(value) for key, value in _values(view).items()})
     else:
-        print(_readable(view))
+        put(_readable(view))
     return DONE
 
 

@@ -9,7 +9,7 @@ import typer
 
 from rnn_tui.commands.arguments import Best, Json, SessionName, folder_of, frozen_network, read_session
 from rnn_tui.commands.errors import DONE, WrongArguments
-from rnn_tui.commands.output import Progress, print_json, table
+from rnn_tui.commands.output import Progress, print_json, put, table
 from rnn_tui.commands.typed import named, typed
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def gradients(
             from rnn_tui.inspection.trace import decoder_inputs
 
             read += [found.coding.answers[k] for k in decoder_inputs(network, passage.inputs, passage.targets)]
-        print(_readable(flowed, read))
+        put(_readable(flowed, read))
     return DONE
 
 

@@ -11,7 +11,7 @@ import typer
 
 from rnn_tui.commands.arguments import Json, folder_of
 from rnn_tui.commands.errors import DONE, WrongArguments, arguments
-from rnn_tui.commands.output import Progress, print_json, say
+from rnn_tui.commands.output import Progress, print_json, put, say
 
 if TYPE_CHECKING:
     from rnn_tui.data.text import Corpus
@@ -102,7 +102,7 @@ def import_weights(
         print_json(values)
     else:
         say(f"{values['parameters']:,} parameters, {values['vocabulary']:,} symbols; rnn-lab {name} opens it")
-        print(os.fspath(path))
+        put(os.fspath(path), exact=True)
     return DONE
 
 
@@ -147,7 +147,7 @@ def read_vocabulary(path: Path) -> tuple[str, ...]:
     from rnn_tui.session.foreign import check_symbols
 
     try:
-        raw = read_small(path.expanduser().resolve(), LARGEST_VOCABULARY_FILE)
+        raw = read_small(Path(os.path.realpath(os.path.expanduser(path))), LARGEST_VOCABULARY_FILE)
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise SessionError(f"the vocabulary is not UTF-8; {path}; save it as UTF-8") from None
@@ -181,9 +181,10 @@ def _from_json(text: str, path: Path) -> list[str]:
         return []
     if isinstance(values, dict) and values and all(isinstance(symbol, str) for symbol in values.values()):
         # From number to symbol: JSON's keys are texts.
-        values = {symbol: int(key) if key.isdecimal() else -1 for key, symbol in values.items()}
+        values = {symbol: int(key) if key.isdecimal() and len(key) < 9 else -1 for key, symbol in values.items()}
     if isinstance(values, dict):
-        if set(values.values()) != set(range(len(values))) or any(type(k) is not int for k in values.values()):
+        numbers = list(values.values())
+        if any(type(k) is not int for k in numbers) or set(numbers) != set(range(len(values))):
             raise SessionError("the vocabulary's numbers are not 0, 1, 2 ... each once; number its symbols so")
         return sorted(values, key=lambda symbol: int(values[symbol]))
     if isinstance(values, list) and all(isinstance(symbol, str) for symbol in values):

@@ -9,7 +9,7 @@ import typer
 
 from rnn_tui.commands.arguments import Best, Json, SessionName, folder_of, frozen_network, read_session
 from rnn_tui.commands.errors import DONE, Failed, WrongArguments
-from rnn_tui.commands.output import number, print_json, table
+from rnn_tui.commands.output import number, print_json, put, table
 from rnn_tui.commands.typed import named, typed
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def intervene(
     if as_json:
         print_json(_values(seen, coding, task.real, texts))
     else:
-        print(_readable(seen, coding, task, texts))
+        put(_readable(seen, coding, task, texts))
     return DONE
 
 

@@ -9,7 +9,7 @@ import typer
 
 from rnn_tui.commands.arguments import Json, folder_of
 from rnn_tui.commands.errors import DONE, FAILED
-from rnn_tui.commands.output import print_json, say
+from rnn_tui.commands.output import print_json, put, say
 
 
 def keys(as_json: Json = False) -> int:
@@ -31,11 +31,11 @@ def keys(as_json: Json = False) -> int:
     shown = {a.id: "  ".join(sign_of(key) for key in a.keys) for a in actions}
     wide = max(map(len, shown.values()))
     for pane, title in (("", "Everywhere"), *((name, title) for name, (_, title) in PANES.items())):
-        print(title)
+        put(title)
         for a in of_pane(pane, actions):
-            print(f"  {shown[a.id]:{wide}}  {a.id:{ids}}  {a.help}")
-        print()
-    print(f'Other keys: in {settings.folder() / "settings.toml"}, under [keymap], a line like "train.step" = "n"')
+            put(f"  {shown[a.id]:{wide}}  {a.id:{ids}}  {a.help}")
+        put()
+    put(f'Other keys: in {settings.folder() / "settings.toml"}, under [keymap], a line like "train.step" = "n"')
     return DONE
 
 
@@ -51,9 +51,7 @@ def doctor(ctx: typer.Context, as_json: Json = False) -> int:
         ]  # fmt: skip
         print_json({"ok": fine, "checks": found})
     else:
-        from rnn_tui.symbols import clean_line
-
         for check in checks:
             remedy = f"; {check.remedy}" if check.remedy else ""
-            print(f"{'ok' if check.ok else '! '} {check.name:18} {clean_line(check.found + remedy)}")
+            put(f"{'ok' if check.ok else '! '} {check.name:18} {check.found}{remedy}")
     return DONE if fine else FAILED

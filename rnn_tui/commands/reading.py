@@ -12,7 +12,7 @@ import typer
 
 from rnn_tui.commands.arguments import Best, Json, SessionName, folder_of, frozen_network, read_session
 from rnn_tui.commands.errors import DONE, Failed, WrongArguments, arguments
-from rnn_tui.commands.output import Progress, number, print_json, say, table
+from rnn_tui.commands.output import Progress, number, print_json, put, say, table
 from rnn_tui.commands.typed import about_unknown, typed
 from rnn_tui.commands.written import Text
 from rnn_tui.config import GENERATED
@@ -82,8 +82,8 @@ def evaluate(
         print_json(values)
     else:
         for key in ("loss", "bits", "perplexity"):
-            print(f"{key:11} {number(values[key], '.4f')}")
-        print(f"{'tokens':11} {tokens:,}\n{'unknown':11} {unknown:,}")
+            put(f"{key:11} {number(values[key], '.4f')}")
+        put(f"{'tokens':11} {tokens:,}\n{'unknown':11} {unknown:,}")
     return DONE
 
 
@@ -121,9 +121,9 @@ def _evaluate_sequences(
         print_json(values | told)
     else:
         for key, value in values.items():
-            print(f"{key:18} {value:,}" if isinstance(value, int) else f"{key:18} {number(value, '.4f')}")
+            put(f"{key:18} {value:,}" if isinstance(value, int) else f"{key:18} {number(value, '.4f')}")
         for one in apart:
-            print(f"\n{one.title}\n{table(one.head, one.rows, right=range(1, len(one.head)))}")
+            put(f"\n{one.title}\n{table(one.head, one.rows, right=range(1, len(one.head)))}")
     return DONE
 
 
@@ -378,7 +378,7 @@ def trace(
     if as_json:
         print_json({key: values.tolist() for key, values in arrays.items()})
     elif out is None:
-        print(readable(traced, found.coding, passage, task))
+        put(readable(traced, found.coding, passage, task))
     return DONE
 
 

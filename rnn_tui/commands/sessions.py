@@ -12,7 +12,7 @@ import typer
 
 from rnn_tui.commands.arguments import Best, Json, SessionName, complete_session, folder_of, read_session, session_path
 from rnn_tui.commands.errors import DONE, FAILED, Failed, WrongArguments, arguments
-from rnn_tui.commands.output import number, print_json, say, table
+from rnn_tui.commands.output import number, print_json, put, say, table
 from rnn_tui.model.shapes import size
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def list_command(ctx: typer.Context, as_json: Json = False) -> int:
 def _list(folder: Path, as_json: bool) -> int:
     from rnn_tui.session import list_gallery, list_sessions
 
-    rows = list_sessions(folder)
+    rows = [_now(row, folder) for row in list_sessions(folder)]
     own, shipped = [r for r in rows if not r.gallery], [r for r in rows if r.gallery]
     names = {r.name for r in shipped}
     shipped += [r for r in list_gallery() if r.name not in names]
@@ -49,12 +49,21 @@ def _list(folder: Path, as_json: bool) -> int:
         })  # fmt: skip
         return DONE
     if own:
-        print(_table(own))
+        put(_table(own))
     else:
         say(f"there are no sessions in {folder}; rnn-lab opens the app, rnn-lab train --new NAME trains one")
     if shipped:
-        print("\nGallery (opened as copies):\n" + _table(shipped))
+        put("\nGallery (opened as copies):\n" + _table(shipped))
     return DONE
+
+
+def _now(row: SessionRow, folder: Path) -> SessionRow:
+    """A session that another program has, as that one tells of it."""
+    from rnn_tui.session import path_of
+    from rnn_tui.session.elsewhere import elsewhere
+
+    there = elsewhere(path_of(folder, row.name)) if row.busy and not row.fault else None
+    return there.row(row) if there else row
 
 
 def _headline(row: SessionRow) -> str:
@@ -74,7 +83,7 @@ def _table(rows: list[SessionRow]) -> str:
             _headline(r),
             time.strftime("%Y-%m-%d %H:%M", time.localtime(r.updated)) if r.updated > 0 else "-",
             size(r.size),
-            r.fault or (f"in use: {r.busy}" if r.busy else r.source),
+            r.fault or r.busy or r.source,
         )
         for r in rows
     ]
@@ -125,10 +134,9 @@ def show(ctx: typer.Context, name: SessionName, as_json: Json = False) -> int:
     from rnn_tui.config import to_toml
     from rnn_tui.lab.measures import marks
     from rnn_tui.session import row
-    from rnn_tui.symbols import clean
 
     folder = folder_of(ctx)
-    found = row(session_path(folder, name))
+    found = _now(row(session_path(folder, name)), folder)
     if found.fault or found.config is None:
         raise Failed(found.fault)
     values = _values(found, folder)
@@ -144,12 +152,12 @@ def show(ctx: typer.Context, name: SessionName, as_json: Json = False) -> int:
         elif isinstance(value, int) and not isinstance(value, bool):
             value = f"{value:,}"
         if value not in ("", False, None) and key not in ("notes", "gallery"):
-            print(f"{key:14} {clean(str(value))}")
+            put(f"{key:14} {value}")
     for mark in marks(found.config):
-        print(f"{'beware':14} {mark.sentence}")
-    print("\n" + clean(to_toml(found.config)).rstrip())
+        put(f"{'beware':14} {mark.sentence}")
+    put("\n" + to_toml(found.config).rstrip())
     if found.notes:
-        print("\n" + clean(found.notes))
+        put("\n" + found.notes)
     return DONE
 
 
@@ -245,12 +253,11 @@ def export(
     from rnn_tui.export import KINDS
     from rnn_tui.export import export as export_session
     from rnn_tui.session import name_of
-    from rnn_tui.symbols import clean_line
 
     chosen = next((known for known in KINDS if known == kind), None)
     if chosen is None:
         raise WrongArguments(f"there is no export {kind[:60]!r}; --as; choose one of {', '.join(KINDS)}")
     found = read_session(folder_of(ctx), name)
     path = export_session(found, out, chosen, name=name_of(session_path(folder_of(ctx), name)), best=best)
-    print(clean_line(os.fspath(path)))
+    put(os.fspath(path), exact=True)
     return DONE

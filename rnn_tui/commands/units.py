@@ -9,7 +9,7 @@ import typer
 
 from rnn_tui.commands.arguments import Best, Json, SessionName, folder_of, frozen_network, read_session
 from rnn_tui.commands.errors import DONE, Failed, WrongArguments, arguments
-from rnn_tui.commands.output import Progress, print_json, table
+from rnn_tui.commands.output import Progress, print_json, put, table
 from rnn_tui.commands.reading import other_text, own_text
 from rnn_tui.commands.typed import named
 
@@ -123,11 +123,11 @@ def units(
             }
         )
         return DONE
-    print(f"{lie_in:,} of {len(ids):,} symbols are marked ({source})\n")
+    put(f"{lie_in:,} of {len(ids):,} symbols are marked ({source})\n")
     rows = [(str(u.layer), u.state, str(u.unit), f"{u.auc:.4f}", "+" if u.sign > 0 else "-") for u in ranked[:SHOWN]]
-    print(table(("layer", "state", "unit", "AUC", "sign"), rows, right=(0, 2, 3)))
+    put(table(("layer", "state", "unit", "AUC", "sign"), rows, right=(0, 2, 3)))
     shown = [found.coding.inputs[int(k)] for k in ids]
-    print("\n" + _excerpt(network, ids, shown, grades, ranked[0], chosen.starts))
+    put("\n" + _excerpt(network, ids, shown, grades, ranked[0], chosen.starts))
     return DONE
 
 

@@ -11,7 +11,18 @@ from rnn_tui.config.data import DataConfig, split_percent
 from rnn_tui.config.field import Applies
 from rnn_tui.config.fields import Config
 from rnn_tui.config.model import ModelConfig
-from rnn_tui.config.reading import ConfigError, choice, differences, get, load_toml, parse, put, read, to_toml
+from rnn_tui.config.reading import (
+    ConfigError,
+    choice,
+    differences,
+    get,
+    load_toml,
+    parse,
+    put,
+    read,
+    read_toml,
+    to_toml,
+)
 from rnn_tui.config.tasks import BUILTIN_TEXTS, COLUMNED, GENERATED, READ, SEQUENCES, TASKS
 from rnn_tui.config.training import TrainingConfig, schedule_points
 
@@ -38,6 +49,7 @@ __all__ = [
     "parse",
     "put",
     "read",
+    "read_toml",
     "schedule_points",
     "show",
     "split_percent",

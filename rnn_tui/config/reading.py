@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import math
+import os
+import re
+import stat
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,6 +19,12 @@ from pydantic import ValidationError
 from rnn_tui.config.choices import CHOICES, Choice
 from rnn_tui.config.field import shorten
 from rnn_tui.config.fields import Config
+from rnn_tui.symbols import clean_line
+
+LARGEST_TOML = 250_000
+"""Bytes of a configuration; a whole one has two thousand."""
+# Each dot of a key opens a table, and the parser keeps every beginning of it: a thousand dots take gigabytes.
+_MANY_DOTS = re.compile(r"^[ \t]*[^#\s](?:[^.\n]*+\.){65}", re.MULTILINE)
 
 
 class ConfigError(ValueError):
@@ -80,8 +90,19 @@ def read(c: Choice, value: Any) -> Any:
 
 
 def _refused(c: Choice, value: Any) -> ConfigError:
-    shown = repr(value) if isinstance(value, str) else str(value)
-    return ConfigError(f"{c.key}: {shorten(shown)} is not {c.range}")
+    return ConfigError(f"{c.key}: {shorten(_shown(value))} is not {c.range}")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, str):
+        return repr(value[:61])
+    # Python writes no number of more than 4,300 digits.
+    if isinstance(value, int) and value.bit_length() > 2000:
+        return "a number of hundreds of digits"
+    try:
+        return str(value)
+    except (ValueError, RecursionError):
+        return f"a {type(value).__name__} that can't be shown"
 
 
 def parse(values: Any) -> Config:
@@ -125,18 +146,65 @@ def _together(config: Config) -> None:
 
 def load_toml(path: Path) -> Config:
     """A configuration from a TOML file. Raises ConfigError naming the file."""
-    try:
-        if path.stat().st_size > 1_000_000:
-            raise ConfigError(f"{path}: too large for a configuration (1 MB at most)")
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror or error}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError(f"{path}: not TOML: {error}") from None
+    values = read_toml(path)
     try:
         return parse(values)
     except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
+        raise ConfigError(f"{_named(path)}: {error}") from None
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables of a small TOML file, not checked further; nothing in it takes long or much memory to read.
+
+    Raises ConfigError naming the file: it can't be read, is no plain file, above 250 kB, no UTF-8, no TOML.
+    """
+    name = _named(path)
+    try:
+        raw = _read(path)
+    except OSError as error:
+        raise ConfigError(f"{name}: {(error.strerror or str(error)).lower()}; name a TOML file") from None
+    except ValueError:
+        raise ConfigError(f"{name}: a path can't hold a NUL character; name a TOML file") from None
+    if len(raw) > LARGEST_TOML:
+        raise ConfigError(f"{name}: too large for a configuration (250 kB at most)")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{name}: not TOML: line {line:,} is not UTF-8") from None
+    many = _MANY_DOTS.search(text)
+    if many:
+        line = text.count("\n", 0, many.start()) + 1
+        raise ConfigError(f"{name}: not TOML of this kind: line {line:,} has more than 64 dots")
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ConfigError(f"{name}: not TOML of this kind: it is nested too deep") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{name}: not TOML: {clean_line(str(error))[:200]}") from None
+    except ValueError:
+        raise ConfigError(f"{name}: not TOML of this kind: a number has thousands of digits") from None
+
+
+def _read(path: Path) -> bytes:
+    """The bytes, one more than allowed where there are more. No pipe or device is waited for. Raises OSError."""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        kind = os.fstat(fd).st_mode
+        if stat.S_ISDIR(kind):
+            raise OSError(errno.EISDIR, "it is a folder")
+        if not stat.S_ISREG(kind):
+            raise OSError(errno.EINVAL, "it is no plain file")
+        found = b""
+        while len(found) <= LARGEST_TOML and (piece := os.read(fd, LARGEST_TOML + 1 - len(found))):
+            found += piece
+        return found
+    finally:
+        os.close(fd)
+
+
+def _named(path: Path) -> str:
+    return clean_line(os.fspath(path))
 
 
 def to_toml(config: Config) -> str:

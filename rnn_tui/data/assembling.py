@@ -24,6 +24,8 @@ PARTS = ("train", "validation", "test")
 SHAPES = ("<Unk>", "<UNK>", "<unk1>")
 """What an unknown word is read as where how it is written tells something, as in names: with a capital
 first, in capitals alone, with a digit or another sign; <unk> is all the rest."""
+MOST_LABELS = 2_000
+"""What is counted of every pair of labels is kept as a table."""
 PREVIEW = 12
 LONGEST_CELL = 48
 
@@ -147,6 +149,11 @@ def assemble(
     classes = tuple(sorted(set().union(*labels.values())))
     if len(classes) < 2:
         _refuse_one_class(parts, classes)
+    if len(classes) > MOST_LABELS:
+        raise DataError(
+            f"there are {len(classes):,} kinds of labels, at most {MOST_LABELS:,} are told apart; {main.lines.place}; "
+            "name another data.label_column"
+        )
     coding = Coding(inputs, classes, "word" if symbol == "word" else "character")
     read_as = {name: k for k, name in enumerate(inputs)}
     answers = {name: k for k, name in enumerate(classes)}

@@ -23,6 +23,7 @@ BEGINNING = 2**17
 # Of labels: so few kinds among the lines, and no longer than this.
 FEW = 0.2
 LONGEST_LABEL = 40
+LONGEST_DATE = 60
 # Texts shorter than this, without spaces in them, are single words: names.
 NAME = 25
 _MISSING = ("", "nan", "na", "n/a", "null", "none", "?", "-")
@@ -147,7 +148,7 @@ def _is_series(column: Sequence[str]) -> bool:
 
 
 def _is_date(column: Sequence[str]) -> bool:
-    return all(_DATE.fullmatch(cell) for cell in column)
+    return all(len(cell) <= LONGEST_DATE and _DATE.fullmatch(cell) for cell in column)
 
 
 def _forecasting(table: Table, columns: Sequence[Sequence[str]], series: list[int]) -> Guess:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+import psutil
+
 from rnn_tui.data.builtin import builtin_text
 from rnn_tui.data.catalog import resolved
 from rnn_tui.data.source import CHUNK, BytesSource, DataError, FileSource, Source, Watch
@@ -15,12 +17,17 @@ from rnn_tui.symbols import clean_line
 
 LARGEST = 2**28
 """Bytes of the largest file that is read whole."""
+ENOUGH = 2**25
+"""Bytes of memory that are not asked about."""
 EXAMPLE = "builtin:example"
 # Of those that cut equally many lines alike the first is taken: commas stand in texts and in
 # numbers too, semicolons and bars in texts, tabs in neither.
 _SEPARATORS = {"\t": "a tab", ";": "a semicolon", "|": "a bar", ",": "a comma"}
+# What takes memory until all of it is numbers, in bytes: of each byte read, each line and each field.
+PER_BYTE, PER_LINE, PER_FIELD = 30, 300, 150
 # A field longer than this is a quotation mark that is never closed.
 LONGEST_FIELD = 1_000_000
+MOST_COLUMNS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +95,15 @@ def read_lines(
     """
     source = _source(path, field, example, title)
     try:
-        pieces, size = [], 0
+        pieces, size, newlines = [], 0, 0
         for piece, share in source.chunks(CHUNK):
             watch.at(share, "reading", source.title)
             pieces.append(piece)
             size += len(piece)
             if size > LARGEST:
                 raise DataError(f"it is larger than {LARGEST >> 20} MB; {source.place}; take a part of it")
+            newlines += piece.count(b"\n") + piece.count(b"\r")
+            _check_memory(PER_BYTE * size + PER_LINE * newlines, source.place)
         whole = b"".join(pieces)
     finally:
         source.close()
@@ -118,6 +127,16 @@ def read_lines(
     return Lines(source.title, source.where, source.place, hashlib.sha256(whole).hexdigest(), tuple(lines))
 
 
+def _check_memory(needed: int, place: str) -> None:
+    """Raises DataError before more memory is used up than is free."""
+    free = int(psutil.virtual_memory().available)
+    if needed > ENOUGH and needed > free:
+        raise DataError(
+            f"reading it takes up to {needed >> 20:,} MB of memory, {free >> 20:,} MB are free; {place}; "
+            "take a part of it"
+        )
+
+
 def _source(path: str, field: str, example: Callable[[], bytes] | None, title: str) -> Source:
     if path == EXAMPLE and example is not None:
         made = example()
@@ -139,6 +158,7 @@ def read_table(lines: Lines, separator: str = "", header: bool | None = None) ->
     Raises DataError for a row of another number of fields, with its line.
     """
     separator = separator or _separator(lines)
+    _check_memory(PER_FIELD * sum(line.count(separator) for line in lines.lines), lines.place)
     rows: list[tuple[str, ...]] = []
     numbers: list[int] = []
     begin = 1
@@ -156,6 +176,11 @@ def read_table(lines: Lines, separator: str = "", header: bool | None = None) ->
             rows.append(tuple(cell.strip("\n") for cell in cells))
             numbers.append(begin)
         begin = reader.line_num + 1
+        if len(cells) > MOST_COLUMNS:
+            raise lines.error(
+                numbers[-1] if numbers else 1, f"it has {len(cells):,} fields, at most {MOST_COLUMNS:,} are read",
+                f"take some of its columns (fields are separated by {_SEPARATORS.get(separator, repr(separator))})",
+            )  # fmt: skip
     if not rows:
         raise lines.error(1, "every field is empty", "name a file with something in its columns")
     width = len(rows[0])

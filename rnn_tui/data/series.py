@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -210,7 +211,8 @@ def _blank(table: Table) -> list[str]:
 
 def _names(table: Table, which: list[int]) -> tuple[str, ...]:
     names = [_name(table, k) for k in which]
-    return tuple(f"{name} {k}" if names.count(name) > 1 else name for name, k in zip(names, which, strict=True))
+    times = Counter(names)
+    return tuple(f"{name} {k}" if times[name] > 1 else name for name, k in zip(names, which, strict=True))
 
 
 def _name(table: Table, k: int) -> str:

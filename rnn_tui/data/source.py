@@ -16,6 +16,8 @@ from rnn_tui.symbols import clean_line
 LIMIT = 2**30
 """Longest text that is read, in bytes after decompression."""
 CHUNK = 2**18
+MOST_INFLATED, INFLATED = 300, 2**26
+"""A gzip file that has become so many times as long as what was read of it is no text, once it is longer than that."""
 
 _GZIP = b"\x1f\x8b"
 # The longer marks first: that of UTF-32 LE begins with that of UTF-16 LE.
@@ -184,7 +186,16 @@ class FileSource:
                 read += len(piece)
                 if read > LIMIT:
                     self._too_large()
-                yield piece, (self._file.tell() if self.gzip else read) / self.size
+                if not self.gzip:
+                    yield piece, read / self.size
+                    continue
+                taken = self._file.tell()
+                if read > INFLATED and read > MOST_INFLATED * taken:
+                    self._refuse(
+                        f"the gzip file becomes more than {MOST_INFLATED} times as long, as no text does",
+                        "unpack it if you trust it, and name what comes out",
+                    )
+                yield piece, taken / self.size
             state = os.fstat(self._file.fileno())
         except (EOFError, zlib.error, gzip.BadGzipFile):
             self._refuse("the gzip file is damaged or cut short", "fetch it again, or test it with gzip -t")

@@ -16,11 +16,12 @@ from itertools import pairwise
 from rnn_tui.config import DataConfig
 from rnn_tui.data.assembling import Sequences, assemble, finished, in_columns
 from rnn_tui.data.examples import Dataset
-from rnn_tui.data.lines import Lines, Table, read_lines
+from rnn_tui.data.lines import MOST_COLUMNS, Lines, Table, read_lines
 from rnn_tui.data.newspaper import newspaper
 from rnn_tui.data.source import DataError, Watch
 
-_RUN = {"\t": re.compile(r"[ ]*\t[\t ]*"), " ": re.compile(r"[ ]+")}
+# Linear also on a line of spaces alone: those before a tab are cut off afterwards.
+_RUN = {"\t": re.compile(r"\t[\t ]*"), " ": re.compile(r"[ ]+")}
 _NO_WORD = re.compile(r"\d+[-.]\d+")
 _CONLL_U = 10
 # Lines that are looked at to find how fields are separated and how many there are.
@@ -66,7 +67,15 @@ def fields_of(lines: Lines) -> tuple[Table, list[tuple[int, int]]]:
     """
     begun = [line for line in lines.lines[: 4 * LOOKED_AT] if line.strip()][:LOOKED_AT]
     separator = "\t" if sum("\t" in line.strip() for line in begun) * 2 > len(begun) else " "
-    cut = _RUN[separator].split
+    for number, line in enumerate(lines.lines, 1):
+        if line.count(separator) > MOST_COLUMNS:
+            raise lines.error(
+                number, f"it has more than {MOST_COLUMNS:,} fields", "write one word and its tag on a line"
+            )
+
+    def cut(line: str) -> tuple[str, ...]:
+        return tuple(field.rstrip(" ") for field in _RUN[separator].split(line))
+
     widths = Counter(len(cut(line.strip())) for line in begun if not line.startswith(("# ", "-DOCSTART-")))
     width = max(widths, key=lambda n: (widths[n], n), default=0)
     rows: list[tuple[str, ...]] = []
@@ -78,7 +87,7 @@ def fields_of(lines: Lines) -> tuple[Table, list[tuple[int, int]]]:
             if borders[-1] != len(rows):
                 borders.append(len(rows))
             continue
-        row = tuple(cut(text))
+        row = cut(text)
         if text.startswith("# ") and (
             "\t" not in text if separator == "\t" else borders[-1] == len(rows) and len(row) != width
         ):

@@ -28,7 +28,8 @@ class Elsewhere:
             return replace(row, busy=busy)
         return replace(
             row, step=live.step, planned=live.planned or row.planned, tokens=live.tokens, train_loss=live.train_loss,
-            val_loss=live.val_loss, best_loss=live.best_loss, val_metrics=live.val_metrics or row.val_metrics, busy=busy,
+            val_loss=live.val_loss, best_loss=live.best_loss, busy=busy,
+            val_metrics=live.val_metrics or row.val_metrics,
         )  # fmt: skip
 
 

@@ -118,7 +118,7 @@ def read_header(
     length = int.from_bytes(first[:8], "little")
     if length > LARGEST_READ:
         raise DamagedError(f"it has a header of {length:,} bytes; at most {LARGEST_READ:,} are read")
-    if 8 + length > file_size:
+    if length < 2 or 8 + length > file_size:
         raise DamagedError("it ends within its header")
     raw = bytearray(length)
     raw[0] = first[8]

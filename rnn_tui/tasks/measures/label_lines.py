@@ -19,6 +19,8 @@ SMOOTHING = 0.3
 FITTED = 5_000_000
 SCORED = 1_000_000
 LONGEST_GRAM = 3
+MOST_COUNTS = 20_000_000
+"""Numbers in a table of runs or of texts by classes: of more runs the commonest are kept, of more texts the first."""
 
 
 def _majority(train: NDArray[np.int64], scored: NDArray[np.int64], classes: int) -> tuple[int, float]:
@@ -67,7 +69,7 @@ def classification_lines(
     common, cost = _majority(train_labels, scored_labels, classes)
     majority = measure_classes(scored_labels, np.full(len(scored_labels), common), classes)
     seen = _texts(train, joined, FITTED)
-    asked = _texts(scored, joined, SCORED)
+    asked = _texts(scored, joined, SCORED)[: MOST_COUNTS // classes]
     found = naive_bayes(seen, train_labels[: len(seen)], asked, classes)
     return (
         Baseline("majority", cost, majority),
@@ -94,7 +96,13 @@ def naive_bayes(
     """
     letters = {letter: k for k, letter in enumerate(sorted(set(chain.from_iterable(train))), 1)}
     grams, of = _grams(train, letters)
-    known, gram = np.unique(grams, return_inverse=True)
+    known, gram, often = np.unique(grams, return_inverse=True, return_counts=True)
+    if len(known) > MOST_COUNTS // classes:
+        kept = np.sort(np.argsort(-often, kind="stable")[: MOST_COUNTS // classes])
+        number = np.full(len(known), -1)
+        number[kept] = np.arange(len(kept))
+        there = number[gram] >= 0
+        known, gram, of = known[kept], number[gram][there], of[there]
     counts = np.zeros((len(known), classes))
     np.add.at(counts, (gram, labels[of]), 1.0)
     counts += SMOOTHING
