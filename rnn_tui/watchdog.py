@@ -61,7 +61,7 @@ class Watchdog:
         self._parent = os.getppid()
         self._ttys = [number for number in (0, 1, 2) if os.isatty(number)]
         self._noticed = threading.Event()
-        self._hung_up = False
+        self._hung_up = self._dropped = False
         self._finished = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="rnn-lab watches", daemon=True)
         self._before: dict[int, Any] = {}
@@ -104,6 +104,8 @@ class Watchdog:
                 bound_log(2)
             if self._hung_up or self._terminal_gone():
                 self._hang_up()
+            if self._stops():
+                self.signal = self.signal or signal.SIGHUP
         if not self.signal or self._finished.is_set():
             return
         log.info("leaving on signal %d", self.signal)
@@ -156,11 +158,9 @@ class Watchdog:
         return False
 
     def _hang_up(self) -> None:
-        """A command has no screen that it could lose: it goes on, and no longer writes to the terminal."""
-        self._hung_up = False
-        config = self._lab.status.config
-        if self._screen or (config is not None and config.training.hang_up == "stop"):
-            self.signal = self.signal or signal.SIGHUP
+        """Nobody reads any more. A command has no screen that it could lose: it lets go of its terminal."""
+        self._hung_up, self._dropped = False, True
+        if self._screen:
             return
         self._noticed.clear()
         log.info("the line has dropped: it goes on without a terminal")
@@ -169,6 +169,11 @@ class Watchdog:
             os.dup2(nowhere, number)
         os.close(nowhere)
         self._ttys = []
+
+    def _stops(self) -> bool:
+        """Whether the line has dropped, and it ends with it; a command's session may be read only after that."""
+        config = self._lab.status.config
+        return self._dropped and (self._screen or (config is not None and config.training.hang_up == "stop"))
 
 
 @contextlib.contextmanager

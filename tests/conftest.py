@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import sys
@@ -29,9 +30,19 @@ os.environ.update(TERMINAL)
 # The suite runs in several processes: threads of torch that wait for one another would only cost.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# By default the collector walks all of torch, Textual and the tests' own syntax trees again and again: a quarter of the
+# suite's time.
+gc.set_threshold(20_000, 10, 10)
+
 settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+
+def pytest_collection_finish() -> None:
+    """What has been imported by now stays, and is never looked through again."""
+    gc.collect()
+    gc.freeze()
 
 
 def _use(patch: pytest.MonkeyPatch, home: Path) -> None:

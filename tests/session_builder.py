@@ -28,6 +28,7 @@ def small_session(step: int = 1, config: Config | None = None, symbols: tuple[st
         tensors[f"model.{name}"] = draw.normal(size=shape).astype(np.float32)
         tensors[f"best.{name}"] = draw.normal(size=shape).astype(np.float32)
         tensors[f"optimizer.{name}.exp_avg"] = draw.normal(size=shape).astype(np.float32)
+        tensors[f"optimizer.{name}.exp_avg_sq"] = draw.random(size=shape, dtype=np.float32)
         tensors[f"optimizer.{name}.step"] = np.array(step, np.float32)
     states = {"lstm": ("h", "c"), "feedforward": ()}.get(config.model.cell, ("h",))
     for k in range(config.model.layers):

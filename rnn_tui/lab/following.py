@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import logging
 import math
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from rnn_tui import session
 from rnn_tui.lab import handing, opening
@@ -31,6 +34,8 @@ ASK_EVERY = 2.0
 REPEAT_EVERY = 0.2
 ANSWER_WITHIN = 3.0
 """A writer hears a request within half a second; one that is stopped or gone never does."""
+BEGIN_WITHIN = 60.0
+"""One that has just been started hears it once it has loaded."""
 GIVE_WITHIN = 120.0
 """Seconds for its last step and its save, once it has answered."""
 SAVE_EVERY = 5.0
@@ -267,7 +272,7 @@ class Following(Changing):
         """
         _, keeper = self._needed()
         asked = live.request("take")
-        began = repeated = time.monotonic()
+        began = repeated = heard = time.monotonic()
         live.write_request(keeper.path, asked)
         answered = False
         try:
@@ -286,14 +291,24 @@ class Following(Changing):
                     answered = answered or (told is not None and told.answered == asked.mark)
                     if told is not None and answered and told.fault:
                         raise LabError(f"{told.who} does not give {keeper.name}: {told.fault}")
-                waited = now - began
-                if waited > (GIVE_WITHIN if answered else ANSWER_WITHIN):
+                if now - began < BEGIN_WITHIN and self._begins():
+                    heard = now
+                if now - heard > (GIVE_WITHIN if answered else ANSWER_WITHIN):
                     self._not_given(who, refused)
                     return None
                 self._working(math.nan, "it is being saved there" if answered else doing)
                 self.mailbox.rest(0.05)
         finally:
             live.forget_request(keeper.path, asked)
+
+    def _begins(self) -> bool:
+        """Whether who has the session was started a moment ago, and has told nothing yet: it still loads."""
+        _, keeper = self._needed()
+        has, told = session.holder(keeper.path), live.read_live(keeper.path)
+        if has is None or (told is not None and told.pid == has.pid):
+            return False
+        alive = has.host != socket.gethostname() or psutil.pid_exists(has.pid)
+        return alive and abs(time.time() - has.started) < BEGIN_WITHIN
 
     def _not_given(self, who: str, refused: Exception) -> None:
         """A lock that a dead process of this machine left is broken; any other process is only named."""

@@ -254,9 +254,19 @@ class Keeper:
                 # Counted from the end: whoever waited for a slow disk may first train again.
                 self._due = ended + self._rest() if math.isfinite(self._due) else self._due
 
+    def refuse(self, why: str) -> None:
+        """What there is now must not take the place of what was saved last."""
+        with self._writing:
+            self._failures += 1
+            self.fault = f"{self._since()}: {why}"
+            self._due = time.monotonic() + self._rest()
+
+    def _since(self) -> str:
+        return f"not saved since step {self.saved_step:,}" if self.saved_step >= 0 else "not saved yet"
+
     def _told(self, error: session.SessionError) -> str:
         """Since when nothing is saved, why, and what to do about it."""
-        since = f"not saved since step {self.saved_step:,}" if self.saved_step >= 0 else "not saved yet"
+        since = self._since()
         cause = error.__cause__
         if isinstance(cause, OSError) and error.stamp is None:
             what, remedy = reason(cause, self.folder)

@@ -109,14 +109,14 @@ class OpenSession:
         _, keeper = self._needed()
         if keeper.readonly:
             raise LabError(f"it is opened to look at only: {keeper.readonly}; save it under another name (6, a)")
-        if self._write(always=True):
+        if self._write(always=True) and not keeper.fault:
             self._publish(notice=f"saved {keeper.name} at step {keeper.saved_step:,}")
 
     def save_as(self, wish: str) -> None:
         """Go on under another name, or in another folder: only once it is written there."""
         run, old = self._needed()
-        if run.torn:
-            raise LabError(f"its newest update was cut in the middle: copy what was saved last, {old.path}")
+        if self._unfit(run, old):
+            raise LabError(f"{old.fault}; what was saved last is in {old.path}")
         keeper = Keeper(place_of(self.folder, wish)[0])
         keeper.claim(place_of(self.folder, wish)[1])
         if not keeper.write(self._copy(run)):
@@ -143,12 +143,12 @@ class OpenSession:
     # -- its file ---------------------------------------------------------------------
 
     def _write(self, *, always: bool = False) -> bool:
-        """Write the file in this thread, if there is something new. True if nothing is left unsaved."""
+        """Write the file in this thread, if there is something new. True if nothing is left that ought to be saved."""
         run, keeper = self._run, self._keeper
-        if run is None or keeper is None or run.torn:
+        if run is None or keeper is None:
             return True
         new = keeper.unsaved(opening.mark(run, self.view_state, self.notes))
-        if not always and (not new or run.progress.step == 0):
+        if (not always and (not new or run.progress.step == 0)) or self._unfit(run, keeper):
             return True
         # Newer than what waits for the answering thread, which may drop it.
         self._to_write.clear()
@@ -159,6 +159,17 @@ class OpenSession:
         self._publish(**_saved_again(keeper) if saved and mended else {})
         return saved
 
+    def _unfit(self, run: Run, keeper: Keeper) -> bool:
+        """Whether the weights are none to go on with: what was saved last is worth more, and is left alone."""
+        if run.torn:
+            keeper.refuse("its newest update was cut in the middle; start the lab again to go on from what was saved")
+        elif not run.finite:
+            keeper.refuse("its weights are not finite any more; u or b goes back to earlier ones (2)")
+        else:
+            return False
+        self._publish()
+        return True
+
     def _copy(self, run: Run) -> Kept:
         started = time.monotonic()
         kept = opening.copy_of(run, self.view_state, self.notes, self._stopped)
@@ -167,10 +178,10 @@ class OpenSession:
     def _save_in_background(self) -> None:
         """Copy at this border of a step; the answering thread writes it."""
         run, keeper = self._run, self._keeper
-        if run is None or keeper is None or run.torn or (run.progress.step == 0 and not keeper.fault):
+        if run is None or keeper is None or (run.progress.step == 0 and not keeper.fault):
             return
         keeper.start_clock(run.config.training.autosave_seconds)
-        if not keeper.unsaved(opening.mark(run, self.view_state, self.notes)):
+        if not keeper.unsaved(opening.mark(run, self.view_state, self.notes)) or self._unfit(run, keeper):
             return
         self._to_write.append(self._copy(run))
 

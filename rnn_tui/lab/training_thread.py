@@ -256,7 +256,7 @@ class TrainingThread(Following):
         if run.trainer is None:
             raise LabError("its text is not at hand, so it can't be trained; see the message at the top")
         if run.torn:
-            raise LabError("its newest update was cut in the middle; start the lab again: it is as it was saved last")
+            raise LabError("its newest update was cut in the middle; start the lab again to go on from what was saved")
         if keeper.readonly:
             self._mine()
             raise LabError(f"it is opened to look at only: {keeper.readonly}")

@@ -203,6 +203,11 @@ class Run:
         return self.trainer is not None and self.trainer.torn
 
     @property
+    def finite(self) -> bool:
+        """Whether all weights are numbers: an update can overflow although its gradient did not."""
+        return all(bool(torch.isfinite(weight).all()) for weight in weights(self.network).values())
+
+    @property
     def out_of_patience(self) -> bool:
         patience = self.config.training.patience
         return 0 < patience <= self.progress.bad_validations

@@ -173,6 +173,8 @@ def test_a_writer_that_does_not_answer_is_named(
     labs: Callable[[], Lab], config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(following, "ANSWER_WITHIN", 0.5)
+    # This process may have been started a moment ago.
+    monkeypatch.setattr(following, "BEGIN_WITHIN", 0.0)
     writer, taker = labs(), labs()
     training(writer, config)
     writer.close()

@@ -20,6 +20,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import psutil
 import pyte
 
 PATIENCE = 40.0
@@ -30,18 +31,25 @@ class Terminal:
 
     def __init__(
         self, args: Sequence[str], environment: Mapping[str, str], columns: int = 80, rows: int = 24,
-        program: Sequence[str] = (sys.executable, "-m", "rnn_tui"),
+        program: Sequence[str] = (sys.executable, "-m", "rnn_tui"), controlling: bool = True,
     ) -> None:  # fmt: skip
+        """Without `controlling` no signal says that the line has dropped, and SIGHUP is ignored besides."""
         self.master, self.slave = pty.openpty()
         fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self.before = self.settings()
         self.screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self.screen)
         self.bytes = b""
+
+        def attach() -> None:
+            if controlling:
+                fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+            else:
+                signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
         self.process = subprocess.Popen(
-            [*program, *args], stdin=self.slave, stdout=self.slave, stderr=self.slave,
+            [*program, *args], stdin=self.slave, stdout=self.slave, stderr=self.slave, preexec_fn=attach,
             env={**os.environ, "TERM": "xterm-256color", **environment}, start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )  # fmt: skip
 
     def settings(self) -> list[Any]:
@@ -68,6 +76,13 @@ class Terminal:
             assert time.monotonic() < last, f"{words} did not come:\n{self.text}"
             self.read()
 
+    def until_step(self, after: int) -> None:
+        """Read until the status line shows a later step than this."""
+        last = time.monotonic() + PATIENCE
+        while not any(int(n.replace(",", "")) > after for n in re.findall(r"training ([\d,]+)", self.text)):
+            assert self.process.poll() is None and time.monotonic() < last, f"no step after {after}:\n{self.text}"
+            self.read()
+
     def type(self, keys: str) -> None:
         os.write(self.master, keys.encode())
 
@@ -83,6 +98,24 @@ class Terminal:
         if reading:
             self.read(0.1)
         return int(self.process.returncode)
+
+    def stall(self) -> None:
+        """Draw screens that nobody reads, until the terminal takes nothing any more."""
+        full = time.monotonic() + PATIENCE
+        while select.select([], [self.slave], [], 0)[1]:
+            assert time.monotonic() < full, "it draws nothing"
+            self.type("13")
+            time.sleep(0.05)
+
+    def app(self) -> psutil.Process:
+        """The app itself, below the process that waits for it."""
+        (found,) = psutil.Process(self.process.pid).children()
+        return found
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Of the terminal, and of the screen that is read."""
+        self.screen.resize(rows, columns)
+        fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def hang_up(self) -> None:
         """The window is closed, the line is dropped."""
@@ -113,10 +146,12 @@ class Tmux:
             check=True, env={**os.environ, "TERM": "xterm-256color"},
         )  # fmt: skip
 
+    def tell(self, *words: str) -> str:
+        """A command of tmux's own; what it answers."""
+        return subprocess.run([*self._servers[0], *words], capture_output=True, text=True, check=True).stdout
+
     def screen(self) -> str:
-        return subprocess.run(
-            [*self._servers[0], "capture-pane", "-p"], capture_output=True, text=True, check=True
-        ).stdout
+        return self.tell("capture-pane", "-p")
 
     def until(self, pattern: str) -> None:
         """Wait until the screen shows this."""

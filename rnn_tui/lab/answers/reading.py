@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from rnn_tui.model.network import State
 
 LONGEST_TRACE = 20_000
+# Of each symbol that is written, what else might have come is kept.
+LONGEST_WRITING = 1_000_000
 # Symbols written between two looks at the clock, and seconds between two views of a text.
 PIECE = 8
 VIEW_EVERY = 0.08
@@ -144,6 +146,8 @@ def write(question: Write, asked: Asked, sources: Sources) -> Answer:
     settle_thread()
     from rnn_tui.generation import Writer, start_symbol
 
+    if not 0 <= question.length <= LONGEST_WRITING:
+        raise LabError(f"length: {question.length:,} is not a whole number from 0 to {LONGEST_WRITING:,}")
     state: State | None = None
     first = dropped = 0
     tokens: Any = None
