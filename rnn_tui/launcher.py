@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import signal
 import sys
 import time
@@ -35,8 +36,11 @@ def run_below(folder: Path) -> int | None:
             # What waits in a buffer would be written by both.
             stream.flush()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, LOOKED_AT)
+    # Ignored, as whoever started this may have left it, it would not be told, and nor would the status.
+    signal.signal(signal.SIGCHLD, lambda number, frame: None)
     child = os.fork()
     if child == 0:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return None
     # They stay blocked: one that comes when the app has ended must not change the status that it ended with.
@@ -51,8 +55,6 @@ class _Parent:
         self._terminal = terminal
         self._folder = folder
         self._stop_at = 0.0
-        # Where a signal that is ignored by default is dropped even while it is blocked, it must be one that is not.
-        signal.signal(signal.SIGCHLD, lambda number, frame: None)
 
     def wait(self) -> int:
         """The exit status of the app."""
@@ -123,6 +125,9 @@ class _Parent:
         # Imported only now: the parent is to be small.
         from rnn_tui.session import last_session
 
+        words = ["rnn-lab"]
+        if any(word.startswith("--sessions") for word in sys.argv):
+            words += ["--sessions", os.fspath(self._folder)]
         with contextlib.suppress(Exception):
-            return f"rnn-lab {last_session(self._folder)}".strip()
-        return "rnn-lab"
+            words += [last_session(self._folder)]
+        return shlex.join(filter(None, words))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import queue
 import select
 import signal
 import threading
@@ -26,7 +27,7 @@ log = logging.getLogger(__name__)
 
 SAVE_WITHIN, SAVE_WITHIN_HEADLESS = 9.0, 60.0
 """Most saves take a moment; a large one on a slow disk is waited for, less where a terminal waits too."""
-LEAVE_WITHIN = 1.5
+LEAVE_WITHIN = 0.9
 LOOK_EVERY = 1.0
 BOUND_EVERY = 10
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP"))
@@ -60,7 +61,8 @@ class Watchdog:
         self._terminal = Terminal() if screen else None
         self._parent = os.getppid()
         self._ttys = [number for number in (0, 1, 2) if os.isatty(number)]
-        self._noticed = threading.Event()
+        # Not an Event: a signal that comes while another one is being noted would wait for that one's lock, for ever.
+        self._noted: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._hung_up = self._dropped = False
         self._finished = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="rnn-lab watches", daemon=True)
@@ -82,23 +84,23 @@ class Watchdog:
 
     def __exit__(self, *exception: object) -> None:
         self._finished.set()
-        self._noticed.set()
+        self._noted.put(0)
         self._thread.join()
         for number, handler in self._before.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
     def _note(self, number: int, frame: types.FrameType | None) -> None:
-        # Of two signals at once the second must not wait for a lock that the first one holds.
         if number == signal.SIGHUP:
             self._hung_up = True
         elif not self.signal:
             self.signal = number
-        self._noticed.set()
+        self._noted.put(number)
 
     def _watch(self) -> None:
         looks = 0
         while not self.signal and not self._finished.is_set():
-            self._noticed.wait(LOOK_EVERY)
+            with contextlib.suppress(queue.Empty):
+                self._noted.get(timeout=LOOK_EVERY)
             looks += 1
             if self._screen and looks % BOUND_EVERY == 0:
                 bound_log(2)
@@ -162,7 +164,6 @@ class Watchdog:
         self._hung_up, self._dropped = False, True
         if self._screen:
             return
-        self._noticed.clear()
         log.info("the line has dropped: it goes on without a terminal")
         nowhere = os.open(os.devnull, os.O_RDWR)
         for number in self._ttys:

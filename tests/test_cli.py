@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 
 from rnn_tui import cli, process, session
 from rnn_tui.app.actions import ACTIONS
+from rnn_tui.session import live
 from tests.command import REPOSITORY, Command, command, environment, run, trained  # noqa: F401
 from tests.session_builder import small_config, small_session
 
@@ -115,6 +117,19 @@ def test_copy_rename_delete(shelf: Command) -> None:
     with session.Lock(shelf.sessions / "alpha.safetensors", "training"):
         found = shelf("sessions", "delete", "alpha", "--yes")
     assert found.code == 1 and "in use" in found.error
+
+
+def test_a_session_that_is_trained_elsewhere_is_listed_as_it_is_now(shelf: Command) -> None:
+    path = shelf.sessions / "alpha.safetensors"
+    with session.Lock(path, "training"):
+        live.write_live(path, live.now_live(phase="validating", step=77, planned=900, val_loss=1.5))
+        line = next(line for line in shelf("sessions", "list").out.splitlines() if line.startswith("alpha"))
+        assert "77/900" in line and line.rstrip().endswith(
+            f"validating, process {os.getpid()} on {socket.gethostname()}"
+        )
+        assert shelf("sessions", "show", "alpha", "--json").json["val_loss"] == 1.5
+    # What it told last is of no worth once it has let go.
+    assert shelf("sessions", "show", "alpha", "--json").json["step"] == 3
 
 
 def test_export(shelf: Command) -> None:

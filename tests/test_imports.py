@@ -59,7 +59,10 @@ MAY_IMPORT: dict[str, set[str]] = {
         "config", "views", "symbols", "presets", "data", "model", "tasks", "generation", "inspection", "training",
         "session", "export", "lab", "lessons", "process", "watchdog", "launcher", "doctor", "app", "microscope",
     },
-    "cli": {"config", "views", "symbols", "session", "commands", "process", "watchdog", "launcher", "app.actions", "app.settings"},
+    "cli": {
+        "config", "views", "symbols", "session", "commands", "process", "watchdog", "launcher", "app.actions",
+        "app.settings",
+    },
     # These two serve the command line too, which must not wait for Textual.
     "app.actions": {"config", "views", "symbols"},
     "app.settings": {"config", "views", "symbols"},

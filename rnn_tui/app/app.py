@@ -279,6 +279,7 @@ class LabApp(App[None], inherit_bindings=False):
         self._held = 0
         if self._undrawn:
             self._undrawn = False
+            self.frame.hurry()
             self.screen.refresh()
         if len(self.screen_stack) > 1:
             return

@@ -11,6 +11,7 @@ from rich.text import Text
 from rnn_tui.app import settings
 from rnn_tui.app.actions import PANES
 from rnn_tui.app.dialogs import Help
+from rnn_tui.app.frame import LOW
 from rnn_tui.app.pane import Answer
 from rnn_tui.app.panes.build import BuildPane
 from rnn_tui.app.widgets.status import RUNNING, writer
@@ -19,6 +20,8 @@ from rnn_tui.views import Phase, Status
 
 if TYPE_CHECKING:
     from rnn_tui.app.app import LabApp
+
+SAVING = "saving ..."
 
 
 class Deeds:
@@ -40,7 +43,10 @@ class Deeds:
         before = self._saved_before
         if before is not None and status.save_failed:
             self._saved_before = None
-            self._app.say(status.fault or "it was not saved", error=True)
+            self._app.frame.unsay(SAVING)
+            if self._app.extent.height < LOW:
+                # Elsewhere it stands above the keys as long as it is so.
+                self._app.say(status.fault, error=True)
         elif before is not None and (status.saved_step != before.saved_step or status.saved_step == status.step):
             self._saved_before = None
             # Said even where the notice is the same as the last time.
@@ -137,7 +143,7 @@ class Deeds:
             return
         self._app.place.remember()
         self._saved_before = self._app.lab.status
-        self._app.say("saving ...")
+        self._app.say(SAVING)
         self._app.lab.save()
 
     def do_help(self) -> None:

@@ -102,6 +102,8 @@ class Pastes:
 class LabDriver(LinuxDriver):
     """The driver of the lab's app."""
 
+    _has_terminal = False
+    """Whether the terminal is set up for the app."""
     _away = False
     """Whether the terminal was left, to be stopped."""
     _size_is_told = False
@@ -122,11 +124,16 @@ class LabDriver(LinuxDriver):
     def write(self, data: str) -> None:
         super().write(data if self.encoding == "utf-8" else spelled(data, self.encoding))
 
-    # Sizes
-
     def start_application_mode(self) -> None:
         super().start_application_mode()  # type: ignore[no-untyped-call]
+        self._has_terminal = True
         signal.signal(signal.SIGWINCH, self._resized)
+
+    def stop_application_mode(self) -> None:
+        self._has_terminal = False
+        super().stop_application_mode()
+
+    # Sizes
 
     def _resized(self, *_: Any) -> None:
         # Laying the screen out anew for each of many sizes a second would leave the training little time.
@@ -155,7 +162,7 @@ class LabDriver(LinuxDriver):
         if self._away:
             self._away = False
             self.resume_application_mode()
-        elif self._auto_restart and self._key_thread is not None:
+        elif self._has_terminal:
             self._take_back()
 
     def _take_back(self) -> None:

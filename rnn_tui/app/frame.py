@@ -51,6 +51,10 @@ class Frame:
         if not (app.extent.height < LOW and self._said):
             self.draw_keys()
 
+    def hurry(self) -> None:
+        """Draw the numbers at the next occasion, however lately that was done."""
+        self._words_at = 0.0
+
     def say(self, message: str, error: bool) -> None:
         """Show a sentence for some seconds."""
         self._said = (clean_line(message), error, time.monotonic() + MESSAGE_FOR)

@@ -328,6 +328,7 @@ class _Call:
             f"{status.tokens_per_second:,.0f} {told.counted}/s",
             "validating" if status.phase is Phase.VALIDATING else f"ETA {duration(status.eta_seconds)}",
             *(f"! {mark.badge}" for mark in marks(status.config)),
+            *(["! not saved"] if status.save_failed else []),
         ]
         self.progress.show(f"{bar(self._share(status, first, last))} {'  '.join(parts)}")
 

@@ -96,11 +96,12 @@ def read_lines(
     source = _source(path, field, example, title)
     try:
         pieces, size, newlines = [], 0, 0
+        least = source.size if isinstance(source, FileSource) else 0
         for piece, share in source.chunks(CHUNK):
             watch.at(share, "reading", source.title)
             pieces.append(piece)
             size += len(piece)
-            if size > LARGEST:
+            if max(size, least) > LARGEST:
                 raise DataError(f"it is larger than {LARGEST >> 20} MB; {source.place}; take a part of it")
             newlines += piece.count(b"\n") + piece.count(b"\r")
             _check_memory(PER_BYTE * size + PER_LINE * newlines, source.place)
@@ -210,7 +211,7 @@ def _separator(lines: Lines) -> str:
             widths = [len(row) for row in csv.reader(first, delimiter=separator, quoting=_quoting(separator))]
         except csv.Error:
             continue
-        common = max(set(widths), key=widths.count)
+        common = max(set(widths), key=widths.count, default=0)
         score = widths.count(common) * (common > 1)
         if score > most:
             best, most = separator, score

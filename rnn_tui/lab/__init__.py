@@ -215,7 +215,8 @@ class Lab:
         under way and the save took more than `timeout` seconds.
         """
         handed = self._trains.hand_over(timeout)
-        if begun_within and not handed.begun(begun_within):
+        # One that takes long to load has begun: only one that has ended won't.
+        if begun_within and not handed.begun(begun_within) and handed.process.poll() is not None:
             raise LabError(
                 f"the process that was to go on with {handed.name} has not begun; all is saved; try rnn-lab train "
                 f"{handed.name}"

@@ -59,6 +59,7 @@ class Following(Changing):
         self.left_at: Status | None = None
         """The status at the moment another process took the session."""
         self._live: Live | None = None
+        self._said_last: Live | None = None
         self._last_told: Live | None = None
         """What the writer before told last, when the session was taken from it."""
         self._heard = self._looked = self._asked = -math.inf
@@ -138,7 +139,7 @@ class Following(Changing):
         # Silent before it is free: what the next one tells must not be overwritten.
         self.channel.shut(handed_on=True)
         keeper.follow(f"{asked.who} has taken it over", asked.who)
-        self._begin_following()
+        self._begin_following(live.read_live(keeper.path))
         self._publish(Phase.FOLLOWING, notice=f"{asked.who} has taken {keeper.name} over; it is followed from here on")
 
     def hand_on(self) -> handing.Handed:
@@ -166,8 +167,8 @@ class Following(Changing):
 
     # -- following ----------------------------------------------------------------------
 
-    def _begin_following(self) -> None:
-        self._live, self._free = None, 0
+    def _begin_following(self, said_last: Live | None = None) -> None:
+        self._live, self._free, self._said_last = None, 0, said_last
         self._heard = time.monotonic()
         self._look_at_writer()
 
@@ -179,6 +180,9 @@ class Following(Changing):
             return
         self._looked = now
         told = live.read_live(keeper.path)
+        if told == self._said_last:
+            # By this process itself, before it gave the session away.
+            told = None
         if told is not None and (self._live is None or (told.pid, told.beat) != (self._live.pid, self._live.beat)):
             self._live, self._heard = told, now
         present = live.read_request(keeper.path)
@@ -302,12 +306,12 @@ class Following(Changing):
             live.forget_request(keeper.path, asked)
 
     def _begins(self) -> bool:
-        """Whether who has the session was started a moment ago, and has told nothing yet: it still loads."""
+        """Whether who has the session was started here a moment ago, and has told nothing yet: it still loads."""
         _, keeper = self._needed()
         has, told = session.holder(keeper.path), live.read_live(keeper.path)
         if has is None or (told is not None and told.pid == has.pid):
             return False
-        alive = has.host != socket.gethostname() or psutil.pid_exists(has.pid)
+        alive = has.host == socket.gethostname() and psutil.pid_exists(has.pid)
         return alive and abs(time.time() - has.started) < BEGIN_WITHIN
 
     def _not_given(self, who: str, refused: Exception) -> None:

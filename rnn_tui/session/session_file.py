@@ -197,7 +197,8 @@ def summarize(header: Header) -> Summary:
             raise DamagedError(f"its {clean_line(key[:40])} does not have its checksum")
     if not set(_STRINGS) <= set(metadata) or set(texts) != set(metadata) - {"checksums"}:
         raise DamagedError("its metadata are not complete")
-    if not newer and (set(metadata) != {*_STRINGS, "checksums"} or not header.canonical):
+    as_written = header.canonical and contents.pack_json(sums) == metadata["checksums"]
+    if not newer and (set(metadata) != {*_STRINGS, "checksums"} or not as_written):
         raise DamagedError("its header is not as it was written")
     shapes = {name: (entry.code, entry.shape) for name, entry in header.tensors.items()}
     if set(tensors) != set(shapes) or sums.get("layout") != _sum(layout.layout_text(shapes)):

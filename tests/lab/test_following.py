@@ -77,6 +77,7 @@ def uninterrupted(folder: Path, config: Config) -> dict[str, bytes]:
     with Lab(folder / "s") as lab:
         lab.create(config, "demo", train=True)
         until(lambda: lab.status.stopped_because == "planned")
+        lab.wait(60)
     return kept(folder)
 
 
@@ -120,6 +121,7 @@ def test_taking_over_goes_on_at_the_same_step(
     assert HERE in writer.status.notice and "taken demo over" in writer.status.notice
     taker.set_pace(0)
     until(lambda: taker.status.stopped_because == "planned")
+    taker.wait(60)
     taker.close()
     assert kept(tmp_path) == uninterrupted(tmp_path_factory.mktemp("alone"), config)
     # Whoever followed has it again, once nobody else does.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import os
 import pty
 import re
@@ -23,6 +24,8 @@ from typing import Any
 import psutil
 import pyte
 
+from rnn_tui.lab.handing import INHERITED
+
 PATIENCE = 40.0
 
 
@@ -37,6 +40,7 @@ class Terminal:
         self.master, self.slave = pty.openpty()
         fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self.before = self.settings()
+        self._sessions = environment.get("RNN_LAB_SESSIONS", "")
         self.screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self.screen)
         self.bytes = b""
@@ -100,12 +104,13 @@ class Terminal:
         return int(self.process.returncode)
 
     def stall(self) -> None:
-        """Draw screens that nobody reads, until the terminal takes nothing any more."""
-        full = time.monotonic() + PATIENCE
+        """Have it draw large screens that nobody reads, until the terminal takes nothing any more."""
+        last = time.monotonic() + 2 * PATIENCE
+        sizes = itertools.cycle((200, 199))
         while select.select([], [self.slave], [], 0)[1]:
-            assert time.monotonic() < full, "it draws nothing"
-            self.type("13")
-            time.sleep(0.05)
+            assert time.monotonic() < last, "it draws nothing"
+            self.resize(next(sizes), 60)
+            time.sleep(0.1)
 
     def app(self) -> psutil.Process:
         """The app itself, below the process that waits for it."""
@@ -129,6 +134,15 @@ class Terminal:
         os.close(self.slave)
         if self.master >= 0:
             os.close(self.master)
+        self._end_handed_on()
+
+    def _end_handed_on(self) -> None:
+        """What was left training without a screen ends with the test."""
+        for process in psutil.process_iter() if self._sessions else ():
+            with contextlib.suppress(psutil.Error):
+                there = process.environ()
+                if INHERITED in there and there.get("RNN_LAB_SESSIONS") == self._sessions:
+                    process.kill()
 
 
 class Tmux:

@@ -39,6 +39,23 @@ def names_in_use(rows: Iterable[SessionRow]) -> list[str]:
     return [row.name for row in rows if row.busy and not row.fault]
 
 
+def free_name(folder: Path, name: str) -> str:
+    """A name like that one which no session has; the name itself where none can be found."""
+    try:
+        return session.free_name(folder, name)
+    except session.SessionError:
+        return name
+
+
+def taken(folder: Path, name: str) -> str:
+    """Why no new session can have that name; empty where one can."""
+    try:
+        found = session.find(folder, name)
+    except session.SessionError as error:
+        return str(error)
+    return f"there is a session {session.name_of(found)} already; choose another name" if found else ""
+
+
 def write_notes(folder: Path, name: str, text: str) -> None:
     """Keep notes in a session that is not open. Raises SessionError."""
     path = session.existing(folder, name)
@@ -116,6 +133,9 @@ def entries(rows: Sequence[SessionRow], status: Status, people: People) -> list[
         there = people.get(row.name)
         if row.name == status.session:
             doing = status.writer_phase if follows(status) else ""
+            if row.fault and status.config is not None:
+                # What happened to its file does not keep anybody from saving what is here under another name.
+                row = unsaved_row(status)
             shown.append(Entry(row.name, live_row(row, status), open=True, doing=doing))
         elif there is not None:
             shown.append(Entry(row.name, _with_speed(row, there), doing=there.doing))

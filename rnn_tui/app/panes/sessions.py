@@ -16,7 +16,16 @@ from rnn_tui import session
 from rnn_tui.app.pane import Pane
 from rnn_tui.app.panes.build import BuildPane
 from rnn_tui.app.panes.build_words import SESSIONS_HELP
-from rnn_tui.app.panes.session_files import People, Watch, entries, names_in_use, read_folder, write_notes
+from rnn_tui.app.panes.session_files import (
+    People,
+    Watch,
+    entries,
+    free_name,
+    names_in_use,
+    read_folder,
+    taken,
+    write_notes,
+)
 from rnn_tui.app.widgets.session_list import SessionList
 from rnn_tui.app.widgets.session_rows import facts
 from rnn_tui.app.widgets.status import follows, trains, writer
@@ -178,11 +187,11 @@ class SessionsPane(Pane):
             self.host.ask_text(
                 f"Save {row.name} as", "A name for the session from now on, or DIR/NAME for another folder; the file "
                 "under the old name stays.",
-                self._free_name(row.name), self._save_as,
+                free_name(self.lab.folder, row.name), self._save_as,
             )  # fmt: skip
         else:
             self.host.ask_text(
-                f"Copy {row.name} to", "A name for the copy.", self._free_name(row.name),
+                f"Copy {row.name} to", "A name for the copy.", free_name(self.lab.folder, row.name),
                 partial(self._copy_to, row.name),
             )  # fmt: skip
 
@@ -238,20 +247,6 @@ class SessionsPane(Pane):
             return follows(self.lab.status)
         return not row.gallery and row.name in self._elsewhere
 
-    def _free_name(self, name: str) -> str:
-        try:
-            return session.free_name(self.lab.folder, name)
-        except session.SessionError:
-            return name
-
-    def _taken(self, name: str) -> str:
-        """Why no new session can have that name; empty where one can."""
-        try:
-            found = session.find(self.lab.folder, name)
-        except session.SessionError as error:
-            return str(error)
-        return f"there is a session {session.name_of(found)} already; choose another name" if found else ""
-
     def _save_as(self, name: str) -> str:
         try:
             self.lab.save_as(name.strip())
@@ -262,14 +257,14 @@ class SessionsPane(Pane):
 
     def _copy_to(self, name: str, to: str) -> str:
         to = to.strip()
-        wrong = self._taken(to)
+        wrong = taken(self.lab.folder, to)
         if not wrong:
             self._wanted = to
             self._work(f"{name} copied to {to}", partial(session.copy, self.lab.folder, name, to))
         return wrong
 
     def _copy_and_open(self, name: str) -> None:
-        to = self._free_name(name)
+        to = free_name(self.lab.folder, name)
 
         def copied() -> None:
             session.copy(self.lab.folder, name, to)
@@ -283,7 +278,7 @@ class SessionsPane(Pane):
     def _renamed(self, row: SessionRow, name: str) -> str:
         name, is_open = name.strip(), self._is_open(row)
         if name != row.name:
-            wrong = self._taken(name) if name.casefold() != row.name.casefold() else ""
+            wrong = taken(self.lab.folder, name) if name.casefold() != row.name.casefold() else ""
             if wrong:
                 return wrong
             if is_open:
@@ -317,7 +312,7 @@ class SessionsPane(Pane):
         if is_open:
             self.lab.set_notes(text)
             self.lab.save()
-            self.host.say(f"notes on {name} kept")
+            self.host.say(f"notes on {name} changed")
         else:
             self._work(f"notes on {name} kept", partial(write_notes, self.lab.folder, name, text))
         return ""

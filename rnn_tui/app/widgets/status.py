@@ -167,7 +167,8 @@ class StatusLine(Lines):
             badges.append(("! not saved", "bad"))
         else:
             badges += [("! " + fit(clean_line(status.fault), 24), "bad")] if status.fault else []
-            badges += [("not saved", "bad")] if status.save_failed else []
+            says_so = status.fault.startswith("not saved")
+            badges += [("not saved", "bad")] if status.save_failed and not says_so else []
         badges += [(mark.badge if roomy else mark.short, "warn") for mark in marks(status.config) if status.session]
         if status.held:
             badges.append((held_told(status, self.size.width), "warn"))
