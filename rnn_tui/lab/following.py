@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 LOOK_EVERY = 0.5
 ASK_EVERY = 2.0
 """Seconds from one request to save more often, as somebody looks, to the next."""
+FIRST_LOOKS = 3
+"""Looks that each ask, as only what is repeated is heard."""
 REPEAT_EVERY = 0.2
 ANSWER_WITHIN = 3.0
 """A writer hears a request within half a second; one that is stopped or gone never does."""
@@ -63,7 +65,8 @@ class Following(Changing):
         self._last_told: Live | None = None
         """What the writer before told last, when the session was taken from it."""
         self._heard = self._looked = self._asked = -math.inf
-        self._free = 0
+        self._free = self._looks = 0
+        self._seen_looking = -math.inf
         self._leaving = False
         """Whether the session is about to go to another process."""
         self._look_request = live.request("look")
@@ -116,9 +119,11 @@ class Following(Changing):
         self.mailbox.command(command)
 
     def looked_at(self) -> None:
-        """Somebody looks at it: it is saved more often."""
+        """Somebody looks at it: it is saved more often, and at once for who has just come."""
+        now = time.monotonic()
         if self._keeper is not None:
-            self._keeper.hurry(SAVE_EVERY)
+            self._keeper.hurry(SAVE_EVERY if now - self._seen_looking < SAVE_EVERY else 0.0)
+        self._seen_looking = now
 
     # -- giving -------------------------------------------------------------------------
 
@@ -168,7 +173,7 @@ class Following(Changing):
     # -- following ----------------------------------------------------------------------
 
     def _begin_following(self, said_last: Live | None = None) -> None:
-        self._live, self._free, self._said_last = None, 0, said_last
+        self._live, self._free, self._looks, self._said_last = None, 0, 0, said_last
         self._heard = time.monotonic()
         self._look_at_writer()
 
@@ -186,7 +191,9 @@ class Following(Changing):
         if told is not None and (self._live is None or (told.pid, told.beat) != (self._live.pid, self._live.beat)):
             self._live, self._heard = told, now
         present = live.read_request(keeper.path)
-        if now - self._asked >= ASK_EVERY and (present is None or present.want == "look"):
+        self._looks += 1
+        due = self._looks <= FIRST_LOOKS or now - self._asked >= ASK_EVERY
+        if due and (present is None or present.want == "look"):
             self._asked = now
             self._look_request = replace(self._look_request, beat=self._look_request.beat + 1)
             live.write_request(keeper.path, self._look_request)
