@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import platformdirs
 import tomli_w
 
+from rnn_tui.config import ConfigError, read_toml
 from rnn_tui.views import UNITS, Unit
 
 DEFAULT_THEME = "textual-dark"
@@ -44,12 +44,12 @@ class Settings:
 def load() -> Settings:
     """The settings. Never fails: a file that can't be read counts as empty, and is told."""
     path = folder() / "settings.toml"
-    try:
-        values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not path.exists():
         return Settings()
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        return Settings(complaints=(f"{path}: not read: {error}; the defaults are used",))
+    try:
+        values = read_toml(path)
+    except ConfigError as error:
+        return Settings(complaints=(f"not read: {error}; the defaults are used",))
     complaints = []
     theme = values.get("theme", DEFAULT_THEME)
     if not isinstance(theme, str):
@@ -90,9 +90,9 @@ def store(**changed: str) -> str:
     values: dict[str, Any] = {}
     if path.exists():
         try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-            return f"{path}: not changed, because it can't be read: {error}"
+            values = read_toml(path)
+        except ConfigError as error:
+            return f"{path.name} was not changed, because it can't be read: {error}"
     if all(values.get(name) == value for name, value in changed.items()):
         return ""
     try:

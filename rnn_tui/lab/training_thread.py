@@ -228,6 +228,7 @@ class TrainingThread(Advancing):
         self._goal, self._broken = None, False
         keeper.start_clock(run.config.training.autosave_seconds)
         self.board.clear(run.data.view if run.data else None)
+        self._publish(self._resting())
         if not keeper.readonly:
             self.channel.open(keeper.path)
 

@@ -65,9 +65,9 @@ def path(tmp_path: Path) -> Path:
 
 
 def trains(terminal: Terminal) -> psutil.Process:
-    """The app trains the session that it was opened with."""
+    """The app trains the session that it was opened with, slowly: there is something left to be done."""
     terminal.until("opened at step")
-    terminal.type(" ")
+    terminal.type(" <<")
     terminal.until_step(BEGUN)
     return terminal.app()
 

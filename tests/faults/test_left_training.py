@@ -28,8 +28,9 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
 def test_it_goes_on_at_the_same_step_and_the_last_words_say_where(terminal: Terminal, tmp_path: Path) -> None:
     path = session.path_of(tmp_path / "sessions", "demo")
     terminal.until("opened at step")
-    terminal.type(" ")
-    terminal.until("pause")
+    # At a pace that leaves steps to be made when it is left.
+    terminal.type(" <<")
+    terminal.until_step(line.BEGUN)
     app = terminal.app()
     terminal.type("q")
     terminal.until("keep training")

@@ -113,7 +113,7 @@ def test_a_connection_that_is_cut_loses_nothing(server: Server, tmp_path: Path) 
         first.until("ready$")
         first.type(typed(tmp_path))
         first.until("opened at step")
-        first.type(" ")
+        first.type(" <<")
         first.until_step(line.BEGUN)
         server_side = session.holder(path)
         assert server_side is not None
