@@ -123,7 +123,8 @@ async def test_a_session_that_is_followed_says_who_has_it_and_the_key(shown: Ope
         lab.change(notice="process 4242 on gpu1, training: it is followed")
         text = "\n".join(await look(pilot))
         assert "read-only: process 4242 on gpu1 trains it; space takes it over" in text
-        assert "space take over" in text.splitlines()[-1]
+        # Build knows a moment later that its draft is the session's own.
+        await until(pilot, lambda: "space take over" in screen_text(pilot.app)[-1])
 
 
 async def test_a_session_that_somebody_took_says_so(shown: Open, lab: FakeLab) -> None:

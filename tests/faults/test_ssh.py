@@ -132,7 +132,7 @@ def test_a_connection_that_is_cut_loses_nothing(server: Server, tmp_path: Path) 
         second.type(" ")
         second.until("Take it over?", str(headless.pid))
         second.type("\r")
-        assert line.writer(path, but=headless.pid).host == socket.gethostname()
+        until(lambda: (found := session.holder(path)) is not None and found.pid != headless.pid)
         assert line.status_of(headless.pid) == 0
         second.until(f"{line.STEPS:,}", "planned steps are done")
         second.type("q")

@@ -125,8 +125,8 @@ def test_taking_over_goes_on_at_the_same_step(
     taker.close()
     assert kept(tmp_path) == uninterrupted(tmp_path_factory.mktemp("alone"), config)
     # Whoever followed has it again, once nobody else does.
-    until(lambda: writer.status.phase is Phase.PAUSED)
-    assert writer.status.step == STEPS and "is yours again" in writer.status.notice
+    until(lambda: "is yours again" in writer.status.notice)
+    assert writer.status.step == STEPS and writer.status.phase is Phase.PAUSED
     assert session.holder(tmp_path / "s" / "demo.safetensors") is not None
 
 
@@ -136,6 +136,7 @@ def test_the_goal_goes_along(labs: Callable[[], Lab], config: Config) -> None:
     writer.pause()
     until(lambda: writer.status.phase is Phase.PAUSED)
     last = writer.status.step + 60
+    writer.set_pace(10)
     writer.train(steps=60)
     taker.open("demo")
     until(lambda: taker.status.phase is Phase.FOLLOWING)
