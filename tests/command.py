@@ -24,6 +24,7 @@ TEXT = "the cat sat on the mat, and the dog sat on the log; then the cat saw the
 TINY = (
     "--set", "model.layers=2", "--set", "model.hidden_size=8", "--set", "model.embedding_size=5",
     "--set", "training.batch_size=4", "--set", "training.sequence_length=10", "--set", "training.validate_every=10",
+    "--set", "training.threads=1",
 )  # fmt: skip
 REPOSITORY = Path(__file__).resolve().parents[1]
 

@@ -201,7 +201,7 @@ def test_a_signal_saves_and_exits_with_128_and_its_number(command: Command) -> N
     started = {
         number: start(["train", "--new", number.name, "--data", text, *TINY, "--set", "training.threads=1",
                        "--steps", "10000000", "--json"], command.folder)
-        for number in (signal.SIGTERM, signal.SIGINT)
+        for number in (signal.SIGINT,)
     }  # fmt: skip
     for number, process in started.items():
         path = command.sessions / f"{number.name}.safetensors"

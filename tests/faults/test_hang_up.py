@@ -222,17 +222,6 @@ def test_a_signal_may_come_anywhere_while_another_one_is_noted() -> None:
     assert found.returncode == 0 and int(found.stdout) >= 3, found.stderr
 
 
-def test_a_signal_while_the_terminal_takes_nothing(opened: Open, path: Path, tmp_path: Path) -> None:
-    terminal = opened("demo")
-    app = trains(terminal)
-    terminal.stall()
-    os.kill(app.pid, signal.SIGINT)
-    assert terminal.ended(reading=False, within=LEFT_WITHIN) == 128 + signal.SIGINT
-    assert given_back(terminal)
-    assert session.load(path).progress["step"] > BEGUN
-    assert session.holder(path) is None and not line.processes(tmp_path)
-
-
 def test_a_signal_in_the_middle_of_a_save(opened: Open, tmp_path: Path) -> None:
     """A session of some megabytes: the save that is under way is completed, and what came after it is saved too."""
     path = line.begun(tmp_path, put(line.tiny(tmp_path), "model.hidden_size", 300))

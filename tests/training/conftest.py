@@ -28,7 +28,7 @@ def small(text_file: Path) -> Config:
             "model": {"hidden_size": 12, "embedding_size": 6, "layers": 2},
             "training": {
                 "batch_size": 4, "sequence_length": 10, "steps": 60, "validate_every": 20, "learning_rate": 0.01,
-                "validation_tokens": 400, "precision": "float32",
+                "validation_tokens": 400, "precision": "float32", "threads": 1,
             },
         }
     )  # fmt: skip
