@@ -130,7 +130,7 @@ def test_a_fault_of_a_file_is_told_with_its_line(
     assert outcome.error.count(";") >= 2
 
 
-@pytest.mark.parametrize("task", ["classification", "composing", "tagging", "translation"])
+@pytest.mark.parametrize("task", ["classification", "composing", "tagging"])
 def test_all_of_the_same_file_as_other_data_scores_as_its_parts_do(command: Command, task: str) -> None:
     """Every example of the file was in one of the parts: their mean, weighted by what they ask, is that of all."""
     assert command(*of(task)).code == 0

@@ -33,6 +33,7 @@ class Channel:
         self._thread: threading.Thread | None = None
         self._ended = False
         self._beat = 0
+        self._phase = ""
         self._heard: live.Request | None = None
         self._answered = ""
         self._given: live.Live | None = None
@@ -75,7 +76,9 @@ class Channel:
                 path = self._path
                 if path is not None:
                     asked = self._hear(path)
-                    if asked is not None or time.monotonic() - told >= live.EVERY:
+                    # What begins or ends is told at once.
+                    turned = self._now().phase != self._phase
+                    if asked is not None or turned or time.monotonic() - told >= live.EVERY:
                         told = time.monotonic()
                         self._tell(path)
             if path is None:
@@ -89,7 +92,9 @@ class Channel:
 
     def _tell(self, path: Path) -> None:
         self._beat += 1
-        live.write_live(path, replace(self._given or self._now(), beat=self._beat, answered=self._answered))
+        now = self._now()
+        self._phase = now.phase
+        live.write_live(path, replace(self._given or now, beat=self._beat, answered=self._answered))
 
     def _hear(self, path: Path) -> live.Request | None:
         """A request to be given the session, once; it must have been repeated since it was first seen."""

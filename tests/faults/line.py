@@ -27,7 +27,7 @@ from rnn_tui.views import Phase
 from tests.command import TEXT, environment
 from tests.faults.waiting import until
 
-BEGUN, STEPS = 10, 700
+BEGUN, STEPS = 10, 1000
 TRAINED = ("model.", "best.", "optimizer.", "carry.", "rng.")
 RUNNING = (Phase.TRAINING.value, Phase.VALIDATING.value)
 Result = tuple[list[float], dict[str, str]]

@@ -56,25 +56,6 @@ def test_it_opens_build_and_q_leaves_with_0(open_terminal: Open) -> None:
     assert given_back(terminal) and b"\x1b[?1049l" in terminal.bytes and b"\\u25" not in terminal.bytes
 
 
-def test_a_signal_while_it_trains_saves_and_gives_the_terminal_back(
-    open_terminal: Open, trained: Command, tmp_path: Path
-) -> None:
-    path = copied(trained, tmp_path)
-    terminal = open_terminal("demo")
-    terminal.until("demo", "2 Train", "opened at step 25")
-    terminal.type(" ")
-    while session.row(path).step <= 25 and terminal.process.poll() is None:
-        terminal.until("pause")
-        # `w` saves: what it trained so far is then known from outside.
-        terminal.type("w")
-        terminal.read(0.2)
-    os.kill(terminal.process.pid, signal.SIGTERM)
-    assert terminal.ended(within=10) == 143
-    assert given_back(terminal) and b"\x1b[?1049l" in terminal.bytes and b"\x1b[?25h" in terminal.bytes
-    assert session.row(path).step > 25 and session.load(path).progress["step"] > 25
-    assert "Traceback" not in terminal.text and session.holder(path) is None
-
-
 def test_a_terminal_that_takes_nothing_any_more_does_not_hold_it_up(
     open_terminal: Open, trained: Command, tmp_path: Path
 ) -> None:
