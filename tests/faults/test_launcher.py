@@ -35,7 +35,7 @@ def until(terminal: Terminal, so: Callable[[], bool]) -> None:
 def train_demo(terminal: Terminal, path: Path) -> None:
     """Train, until that is known from the file."""
     terminal.until("opened at step 25")
-    terminal.type(" ")
+    terminal.type(" <<<")
     terminal.until("pause")
     while session.row(path).step <= 25:
         terminal.type("w")

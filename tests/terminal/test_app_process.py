@@ -62,7 +62,7 @@ def test_a_terminal_that_takes_nothing_any_more_does_not_hold_it_up(
     path = copied(trained, tmp_path)
     terminal = open_terminal("demo")
     terminal.until("opened at step 25")
-    terminal.type(" ")
+    terminal.type(" <<<")
     terminal.until("pause")
     # Changing panes draws a screenful each time; nobody reads it, until nothing more fits.
     for _ in range(40):
