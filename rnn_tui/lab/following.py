@@ -204,6 +204,11 @@ class Following(Changing):
         if self._free >= FREE_LOOKS and (present is None or present.want == "look"):
             self._take_what_is_free()
 
+    def look_away(self) -> None:
+        """Nobody looks from here any more: take the request to save more often back."""
+        if self._keeper is not None and self._looks:
+            live.forget_request(self._keeper.path, self._look_request)
+
     def _reread(self) -> None:
         """The run as its newest save has it. One that can't be read, or has no place for it now, is passed over."""
         run, keeper = self._needed()
@@ -341,6 +346,7 @@ class Following(Changing):
         self._run = later.run
         self._frozen.clear()
         self._live = None
+        self.look_away()
         keeper.known_as_saved(opening.mark(self._run, self.view_state, self.notes))
         keeper.start_clock(self._run.config.training.autosave_seconds)
         self.channel.open(keeper.path)

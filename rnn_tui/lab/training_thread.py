@@ -120,6 +120,7 @@ class TrainingThread(Advancing):
     def _leave(self) -> None:
         if self._save_at_close and self._run is not None and not self.following:
             self._guarded(self._write)
+        self.look_away()
         self._publish(self._resting())
 
     def _guarded(self, call: Callable[[], object]) -> bool:

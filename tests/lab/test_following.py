@@ -104,6 +104,8 @@ def test_a_session_of_another_process_is_followed(labs: Callable[[], Lab], confi
     until(lambda: follower.status.writer_phase == "paused")
     assert follower.status.tokens_per_second == 0
     assert follower.status.step == writer.status.step
+    follower.close()
+    assert live.read_request(session.path_of(writer.folder, "demo")) is None
 
 
 def test_taking_over_goes_on_at_the_same_step(
