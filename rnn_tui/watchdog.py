@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from rnn_tui.process import Terminal, bound_log
-from rnn_tui.views import Phase
+from rnn_tui.views import RUNNING
 
 if TYPE_CHECKING:
     from rnn_tui.lab import Lab
@@ -146,8 +146,7 @@ class Watchdog:
     def _wanted(self) -> bool:
         """Whether training is under way that is to go on."""
         status = self._lab.status
-        trains = status.phase in (Phase.TRAINING, Phase.VALIDATING)
-        return trains and status.config is not None and status.config.training.hang_up == "go on"
+        return status.phase in RUNNING and status.config is not None and status.config.training.hang_up == "go on"
 
     def _goes_on(self) -> bool:
         """Have a process without a screen go on; False where nothing trains that is to, or it can't be."""

@@ -37,9 +37,8 @@ from rnn_tui.app.panes.train import TrainPane
 from rnn_tui.app.place import Place
 from rnn_tui.app.terminal import Difference, Terminal
 from rnn_tui.app.widgets.row import Line, Lines
-from rnn_tui.app.widgets.status import RUNNING
 from rnn_tui.config import Config
-from rnn_tui.views import Phase, Status, Unit
+from rnn_tui.views import RUNNING, Phase, Status, Unit
 
 if TYPE_CHECKING:
     from rnn_tui.lab import Lab

@@ -14,9 +14,9 @@ from rnn_tui.app.dialogs import Help
 from rnn_tui.app.frame import LOW
 from rnn_tui.app.pane import Answer
 from rnn_tui.app.panes.build import BuildPane
-from rnn_tui.app.widgets.status import RUNNING, writer
+from rnn_tui.app.widgets.status import writer
 from rnn_tui.symbols import clean
-from rnn_tui.views import Phase, Status
+from rnn_tui.views import RUNNING, Phase, Status
 
 if TYPE_CHECKING:
     from rnn_tui.app.app import LabApp

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from rnn_tui.app.actions import Action, sign_of
 from rnn_tui.app.panes.build import BuildPane
-from rnn_tui.app.widgets.status import NO_ANSWER, RUNNING, follows, writer
+from rnn_tui.app.widgets.status import follows, writer
 from rnn_tui.symbols import clean_line
-from rnn_tui.views import Phase, Status
+from rnn_tui.views import NO_ANSWER, RUNNING, Phase, Status
 
 if TYPE_CHECKING:
     from rnn_tui.app.app import LabApp

@@ -50,12 +50,13 @@ class Board:
     @property
     def stalled(self) -> bool:
         """Whether it trains, as far as it has told, and has not made a step for a suspiciously long time."""
-        if self.status.phase is not Phase.TRAINING:
+        waited = time.monotonic() - self._pulse
+        if self.status.phase is not Phase.TRAINING or waited <= STALLED_AFTER:
             return False
         usual = statistics.median(tuple(self._step_seconds) or (0.0,))
         if self.status.pace > 0:
             usual = max(usual, 1 / self.status.pace)
-        return time.monotonic() - self._pulse > max(STALLED_AFTER, STALLED_STEPS * usual)
+        return waited > STALLED_STEPS * usual
 
     @property
     def status_due(self) -> bool:

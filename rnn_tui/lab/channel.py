@@ -77,10 +77,11 @@ class Channel:
                 if path is not None:
                     asked = self._hear(path)
                     # What begins or ends is told at once.
-                    turned = self._now().phase != self._phase
+                    now = self._now()
+                    turned = now.phase != self._phase
                     if asked is not None or turned or time.monotonic() - told >= live.EVERY:
                         told = time.monotonic()
-                        self._tell(path)
+                        self._tell(path, now)
             if path is None:
                 self._wake.wait()
                 told = -live.EVERY
@@ -90,9 +91,8 @@ class Channel:
                 self._wake.wait(HEAR_EVERY)
             self._wake.clear()
 
-    def _tell(self, path: Path) -> None:
+    def _tell(self, path: Path, now: live.Live) -> None:
         self._beat += 1
-        now = self._now()
         self._phase = now.phase
         live.write_live(path, replace(self._given or now, beat=self._beat, answered=self._answered))
 

@@ -10,7 +10,7 @@ import math
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from rnn_tui.lab.changing import Changing
 from rnn_tui.lab.channel import Channel
 from rnn_tui.session import live
 from rnn_tui.session.live import Live, Request
-from rnn_tui.views import Phase, Status
+from rnn_tui.views import NO_ANSWER, RUNNING, Phase, Status
 
 log = logging.getLogger(__name__)
 
@@ -44,12 +44,10 @@ SAVE_EVERY = 5.0
 """Seconds from one autosave to the next while somebody looks."""
 FREE_LOOKS = 3
 """Looks that must find a session free before who only follows takes it: who asked for it goes first."""
-RUNNING = (Phase.TRAINING.value, Phase.VALIDATING.value)
-FOLLOWED = (
-    "step", "planned", "tokens", "epoch", "train_loss", "val_loss", "val_step", "best_loss", "best_step",
-    "learning_rate", "grad_norm", "clipped_share", "tokens_per_second", "eta_seconds", "saved_step",
-)  # fmt: skip
-TOLD = (*FOLLOWED, "val_metrics", "device", "precision", "fault", "notice")
+TOLD = frozenset(f.name for f in fields(Live)) & frozenset(f.name for f in fields(Status))
+"""What a status and what is told of it have in common."""
+FOLLOWED = TOLD - {"phase", "device", "precision", "fault", "notice"}
+"""What the status of a follower takes from it."""
 
 
 class Following(Changing):
@@ -106,7 +104,7 @@ class Following(Changing):
             left = goal.deadline - time.monotonic()
             values |= {"goal": goal.reason, "goal_step": min(goal.last_step, 2**61)}
             values |= {"goal_seconds": max(0.0, left) if math.isfinite(left) else math.nan}
-        return live.now_live(phase=status.phase.value, **values)
+        return live.now_live(**values | {"phase": status.phase.value})
 
     def asked_for(self, asked: Request) -> None:
         """Another process wants the session."""
@@ -114,9 +112,14 @@ class Following(Changing):
 
     def _leave_soon(self, command: Callable[[], None]) -> None:
         """Do this at the border of a step. A validation is broken off: whoever goes on makes it anew."""
+
+        def leave() -> None:
+            self._leaving = False
+            command()
+
         self._leaving = True
         self.mailbox.interrupt()
-        self.mailbox.command(command)
+        self.mailbox.command(leave)
 
     def looked_at(self) -> None:
         """Somebody looks at it: it is saved more often, and at once for who has just come."""
@@ -129,7 +132,6 @@ class Following(Changing):
 
     def _give(self, asked: Request) -> None:
         """Save, and let another process have the session; it is followed from now on."""
-        self._leaving = False
         run, keeper = self._needed()
         if keeper.readonly:
             return
@@ -149,16 +151,15 @@ class Following(Changing):
 
     def hand_on(self) -> handing.Handed:
         """Save, and have a process without a screen go on to the goal. Raises LabError; it then trains on here."""
-        _, keeper = self._needed()
+        run, keeper = self._needed()
         goal = self._goal
         if goal is None or keeper.readonly:
             raise LabError("nothing trains that could go on without a screen")
-        step = self.board.status.step if self._run is None else self._run.progress.step
         length: tuple[str, ...] = ()
         if goal.reason == "minutes":
             length = ("--minutes", f"{max(0.001, (goal.deadline - time.monotonic()) / 60):.6f}")
         elif goal.reason != "planned":
-            length = ("--steps", str(max(1, goal.last_step - step)))
+            length = ("--steps", str(max(1, goal.last_step - run.progress.step)))
         if not self._write(always=True):
             raise LabError(f"it was not handed on: {keeper.fault}")
         try:
@@ -227,18 +228,14 @@ class Following(Changing):
         assert keeper is not None
         silent = time.monotonic() - self._heard > live.SILENT_AFTER
         if told is None:
-            return {"writer": keeper.writer, "writer_phase": "no answer" if silent else "", "tokens_per_second": 0.0}
+            return {"writer": keeper.writer, "writer_phase": NO_ANSWER if silent else "", "tokens_per_second": 0.0}
         values = {name: getattr(told, name) for name in FOLLOWED}
         if self._run is not None and self._run.progress.step > told.step:
             # What was saved a moment ago is newer than what was told last.
             values["step"] = values["saved_step"] = self._run.progress.step
         if silent or told.phase not in RUNNING:
             values |= {"tokens_per_second": 0.0, "eta_seconds": math.nan}
-        return values | {
-            "val_metrics": dict(told.val_metrics),
-            "writer": told.who,
-            "writer_phase": "no answer" if silent else told.phase,
-        }
+        return values | {"writer": told.who, "writer_phase": NO_ANSWER if silent else told.phase}
 
     def _take_what_is_free(self) -> None:
         """Whoever had it has ended: it is this process's again, paused."""
@@ -332,6 +329,9 @@ class Following(Changing):
         if keeper.break_dead():
             self._regain(0.3)
             return
+        if session.holder(keeper.path) is None:
+            # It was free, and is of no use as it is.
+            raise refused
         raise LabError(
             f"{who} has {keeper.name} and does not answer; end it there (kill it if it hangs: at most what it did "
             f"since its last save is lost), or work on a copy (6, a)"

@@ -114,7 +114,7 @@ class Keeper:
                     # It can't be locked at all, or whoever had it has just ended.
                     self.readonly, self._lock = str(error), None
                 else:
-                    self.follow(f"it is in use by {holder}", f"process {holder.pid} on {holder.host}")
+                    self.follow(f"it is in use by {holder}", holder.who)
         try:
             found = session.load_or_previous(path)
             if found.readonly:

@@ -19,7 +19,6 @@ from rnn_tui.lab.answers.desk import Frozen
 from rnn_tui.lab.asking import LabError
 from rnn_tui.lab.keeping import Kept
 from rnn_tui.model.shapes import diagram, free_bytes, size
-from rnn_tui.symbols import clean_line
 from rnn_tui.tasks import task_of
 from rnn_tui.views import DataView
 
@@ -187,14 +186,7 @@ def freeze(run: Run, best: bool) -> Frozen:
     return Frozen(network, run.config, run.coding, run.data, part, step, run.weights_version)
 
 
-LONGEST_REASON = 400
 _numbers = itertools.count(1)
-
-
-def stopped(found: session.SessionFile) -> str:
-    """Why its training had ended when it was saved, for who was not there; empty where it was only paused."""
-    told = found.progress.get("stopped")
-    return clean_line(told)[:LONGEST_REASON] if isinstance(told, str) else ""
 
 
 def mark(run: Run, view: dict[str, Any], notes: str) -> tuple[Any, ...]:
@@ -212,7 +204,7 @@ def copy_of(run: Run, view: dict[str, Any], notes: str, stopped: str) -> Kept:
             **session.pack_coding(run.coding),
             "samples": session.pack_samples(run.samples),
         },
-        progress={**run.progress_record(), "updated": time.time(), "stopped": stopped[:LONGEST_REASON]},
+        progress={**run.progress_record(), "updated": time.time(), "stopped": stopped},
         resolved=run.resolved(),
         view=dict(view),
         notes=notes,

@@ -75,7 +75,6 @@ class TrainingThread(Advancing):
         future: Future[Handed] = Future()
 
         def hand() -> None:
-            self._leaving = False
             try:
                 future.set_result(self.hand_on())
             except Exception as error:
@@ -165,6 +164,7 @@ class TrainingThread(Advancing):
                 yield
         except BaseException:
             self.mailbox.forget()
+            self._leaving = False
             raise
 
     # -- commands ---------------------------------------------------------------------
@@ -213,7 +213,7 @@ class TrainingThread(Advancing):
             or again.run.notice
             or f"{keeper.name} opened at step {again.run.progress.step:,}"
         )
-        self._stopped = opening.stopped(found)
+        self._stopped = clean_line(found.progress["stopped"])
         if self._stopped and not found.notice and not keeper.readonly:
             notice += f"; {self._stopped}"
         if keeper.followed:

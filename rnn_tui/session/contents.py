@@ -34,7 +34,7 @@ MOST_FRAMES = 40
 MOST_CANDIDATES = 5
 
 MOST_EVENTS = 1000
-LONGEST_TITLE = 400
+LONGEST_TITLE = LONGEST_STOPPED = 400
 MOST_THREADS = 256
 
 _COUNTS = ("step", "tokens", "planned", "clipped", "bad_validations", "checked_step")
@@ -45,12 +45,12 @@ NO_PROGRESS: Mapping[str, Any] = {
     "step": 0, "tokens": 0, "planned": 0, "val_step": -1, "best_step": -1, "clipped": 0, "epoch": 0.0,
     "train_loss": math.nan, "val_loss": math.nan, "best_loss": math.nan, "updated": 0.0, "title": "", "events": [],
     "bad_validations": 0, "checked_step": 0, "grad_norm": math.nan, "learning_rate": math.nan, "cursor": [0, 0, -1],
-    "schedule": [1.0, None, 0],
+    "schedule": [1.0, None, 0], "stopped": "",
 }  # fmt: skip
 """What `progress` holds at least, and its value where nothing has happened yet.
 
 `cursor`: epoch, position and offset in the data; `schedule`: the factor on the learning rate, the best validation
-that it goes by, and how many since were no better.
+that it goes by, and how many since were no better; `stopped`: why training ended by itself, in words.
 """
 _TEXTS = ("precision", "device", "torch", "processor", "system", "symbol", "corpus_sha256", "title")
 
@@ -295,6 +295,7 @@ def unpack_progress(text: str) -> dict[str, Any]:
         **values,
         **{key: float(values[key]) for key in _NUMBERS},
         "title": title[:LONGEST_TITLE],
+        "stopped": values["stopped"][:LONGEST_STOPPED] if isinstance(values["stopped"], str) else "",
         "events": [event for event in events if isinstance(event, dict)][-MOST_EVENTS:],
         "val_metrics": {name: float(value) for name, value in numbers if _number(value)},
     }

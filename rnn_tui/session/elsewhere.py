@@ -41,5 +41,5 @@ def elsewhere(path: Path) -> Elsewhere | None:
     live = read_live(path)
     if live is None or (live.pid, live.host) != (held.pid, held.host):
         # What stands there was told by a program that had it before.
-        return Elsewhere(f"process {held.pid} on {held.host}", held.what)
+        return Elsewhere(held.who, held.what)
     return Elsewhere(live.who, live.phase, live)

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from rnn_tui.session.files import read_small
+from rnn_tui.session.lock import Process
 from rnn_tui.session.names import companion
 from rnn_tui.symbols import clean_line
 
@@ -36,11 +37,9 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Live:
+class Live(Process):
     """The newest state of a session that a process has open; numbers as in `views.Status`."""
 
-    pid: int = 0
-    host: str = ""
     beat: int = 0
     """Counts the refreshings: clocks of two machines need not agree."""
     time: float = 0.0
@@ -74,14 +73,9 @@ class Live:
     answered: str = ""
     """The mark of the request that is being carried out."""
 
-    @property
-    def who(self) -> str:
-        """`process 4242 on gpu1`."""
-        return f"process {self.pid} on {self.host}"
-
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class Request(Process):
     """What somebody asks of the writer."""
 
     want: Literal["take", "look"] = "take"
@@ -90,18 +84,11 @@ class Request:
     """Of this request alone: the answer names it."""
     beat: int = 0
     """Counts how often it was repeated: a writer heeds only who is still there to repeat it."""
-    pid: int = 0
-    host: str = ""
-
-    @property
-    def who(self) -> str:
-        """`process 4242 on gpu1`."""
-        return f"process {self.pid} on {self.host}"
 
 
 def request(want: Literal["take", "look"]) -> Request:
     """A new request of this process."""
-    return Request(want, secrets.token_hex(8), pid=os.getpid(), host=socket.gethostname())
+    return Request(os.getpid(), socket.gethostname(), want, secrets.token_hex(8))
 
 
 def write_live(path: Path, live: Live) -> None:

@@ -31,19 +31,29 @@ NO_LOCKS = frozenset({errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVA
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
+class Process:
+    """A process, of this machine or of another one that shares the folder."""
+
+    pid: int = 0
+    host: str = ""
+
+    @property
+    def who(self) -> str:
+        """`process 4242 on gpu1`."""
+        return f"process {self.pid} on {self.host}"
+
+
+@dataclass(frozen=True, slots=True)
+class Holder(Process):
     """Who holds a session."""
 
-    pid: int
-    host: str
-    started: float
+    started: float = 0.0
     """When the process began, Unix time."""
-    what: str
+    what: str = ""
     """What it does with it: `training`."""
 
     def __str__(self) -> str:
-        doing = f", {self.what}" if self.what else ""
-        return f"process {self.pid} on {self.host}{doing}"
+        return f"{self.who}, {self.what}" if self.what else self.who
 
 
 class Lock:

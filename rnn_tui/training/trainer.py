@@ -88,7 +88,7 @@ class Trainer:
         cursor = self.batches.cursor()
         before = [(self.generators[name], self.generators[name].get_state()) for name in ("data", "dropout")]
         try:
-            return self._update(config, made)
+            return self._update(config, made, before[1][1])
         except BaseException:
             self.optimizer.zero_grad(set_to_none=True)
             self.batches.seek(cursor)
@@ -96,9 +96,9 @@ class Trainer:
                 generator.set_state(state)
             raise
 
-    def _update(self, config: Config, made: int) -> Update:
+    def _update(self, config: Config, made: int, drawn: Tensor) -> Update:
+        """`drawn`: the state of the generator of dropout before it."""
         training, dropout = config.training, self.generators["dropout"]
-        drawn = dropout.get_state()
         fresh = self.batches.fresh or self.carry is None
         batch = self.batches.next().to(self.device)
         started = self._start(batch, fresh)

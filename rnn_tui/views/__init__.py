@@ -14,6 +14,8 @@ from rnn_tui.views.padding import Mask, Masks, PaddingView
 from rnn_tui.views.reading import Hold, Trace, Writing
 from rnn_tui.views.recording import Recording
 from rnn_tui.views.run import (
+    NO_ANSWER,
+    RUNNING,
     Baseline,
     Curves,
     DataView,
@@ -33,6 +35,8 @@ from rnn_tui.views.units import GateShares, GateStatistics, Marked, StateMatches
 __all__ = [
     "LARGEST_EXPONENT",
     "LN2",
+    "NO_ANSWER",
+    "RUNNING",
     "UNITS",
     "Added",
     "Answer",

@@ -29,6 +29,12 @@ class Phase(StrEnum):
     FAILED = "failed"
 
 
+RUNNING = (Phase.TRAINING, Phase.VALIDATING)
+"""Phases in which a session is being trained."""
+NO_ANSWER = "no answer"
+"""What stands for the phase of another program that has told nothing for a while."""
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
     """The newest state of the run; one slot holds it, and a reader takes it whenever it likes."""
@@ -93,7 +99,7 @@ class Status:
     writer: str = ""
     """While following: who has the session, `process 4242 on gpu1`; else empty."""
     writer_phase: str = ""
-    """While following: what that one does (a Phase's value), `no answer` where it has not told for a while."""
+    """While following: what that one does (a Phase's value), or NO_ANSWER."""
     save_failed: bool = False
     """Whether the newest save failed: `fault` says why, it is tried again, and `save_as` may go elsewhere."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -172,6 +173,20 @@ def test_what_can_not_be_saved_is_not_given(labs: Callable[[], Lab], config: Con
     assert taker.status.phase is Phase.FOLLOWING and writer.left_at is None
     step = writer.status.step
     until(lambda: writer.status.step > step)
+
+
+def test_a_request_that_is_dropped_does_not_keep_it_from_validating(labs: Callable[[], Lab], config: Config) -> None:
+    writer, gate = labs(), threading.Event()
+    training(writer, config)
+    writer._trains.mailbox.command(lambda: gate.wait(30.0) and None)
+    # What can't be opened takes the commands along that were given after it.
+    writer.open("nowhere")
+    writer._trains.asked_for(live.request("take"))
+    gate.set()
+    until(lambda: "nowhere" in writer.status.fault)
+    before = writer.status.val_step
+    until(lambda: writer.status.val_step > before)
+    assert writer.left_at is None
 
 
 def test_a_writer_that_does_not_answer_is_named(

@@ -10,11 +10,11 @@ from typing import Any
 
 from rnn_tui import session
 from rnn_tui.app.widgets.session_rows import Entry
-from rnn_tui.app.widgets.status import NO_ANSWER, follows, rate, writer
+from rnn_tui.app.widgets.status import follows, rate, writer
 from rnn_tui.lab.measures import measures
 from rnn_tui.session.elsewhere import Elsewhere, elsewhere
 from rnn_tui.session.live import SILENT_AFTER, Live
-from rnn_tui.views import Phase, SessionRow, Status
+from rnn_tui.views import NO_ANSWER, Phase, SessionRow, Status
 
 GALLERY = "shipped with the lab"
 

@@ -13,7 +13,7 @@ from rnn_tui.app.actions import PANES
 from rnn_tui.app.widgets.row import Line, Lines, Run, fit
 from rnn_tui.lab.measures import marks, measured, measures
 from rnn_tui.symbols import clean_line
-from rnn_tui.views import Phase, Status, Unit
+from rnn_tui.views import NO_ANSWER, RUNNING, Phase, Status, Unit
 
 LONGEST_TIME = 3_155_760_000
 """Seconds of 100 years."""
@@ -21,9 +21,6 @@ ROOMY = 60
 """Columns from which badges are told in full."""
 BROAD = 100
 """Columns from which the planned length stands beside the step of a session that is followed."""
-RUNNING = (Phase.TRAINING, Phase.VALIDATING)
-NO_ANSWER = "no answer"
-"""The `writer_phase` of a writer that has told nothing for a while."""
 
 
 def follows(status: Status) -> bool:
