@@ -266,7 +266,7 @@ def test_weights_that_overflowed_are_never_saved_over_those_that_had_not(
     lab: Lab, small: Config, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An update can overflow although loss and gradient were finite."""
-    real = Trainer._update
+    real = Trainer.step
 
     def overflows(trainer: Trainer, config: Config, made: int) -> Any:
         update = real(trainer, config, made)
@@ -275,7 +275,7 @@ def test_weights_that_overflowed_are_never_saved_over_those_that_had_not(
                 trainer.parameters[-1].fill_(math.inf)
         return update
 
-    monkeypatch.setattr(Trainer, "_update", overflows)
+    monkeypatch.setattr(Trainer, "step", overflows)
     lab.create(put(small, "training.steps", 200), "one")
     lab.train(steps=55)
     lab.wait(WAIT)

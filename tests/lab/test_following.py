@@ -116,6 +116,7 @@ def test_taking_over_goes_on_at_the_same_step(
     training(writer, config)
     taker.open("demo")
     until(lambda: taker.status.phase is Phase.FOLLOWING)
+    taker.set_pace(20)
     taker.take_over()
     until(lambda: taker.status.phase is Phase.TRAINING)
     left = writer.left_at
