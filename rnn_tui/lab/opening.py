@@ -30,15 +30,21 @@ Working = Callable[[float, str], None]
 
 def load_engine() -> None:
     """Import torch, which takes a second or more, and settle the calling thread's arithmetic."""
+    if not gc.get_freeze_count():
+        # Torch's hundreds of thousands of objects stay. Walked again and again while they come they cost a fifth of
+        # the time, and each collection that walks them later stalls the screen.
+        gc.disable()
+        try:
+            import torch._dynamo  # What torch.optim would import with the first optimizer.
+
+            import rnn_tui.training.run
+
+            assert rnn_tui.training.run
+            gc.freeze()
+        finally:
+            gc.enable()
     import torch
 
-    import rnn_tui.training.run
-
-    assert rnn_tui.training.run
-    if not gc.get_freeze_count():
-        # Torch's hundreds of thousands of objects stay: a collection that walks them stalls the screen.
-        gc.collect()
-        gc.freeze()
     # Values that fade to denormals slow a fused LSTM twentyfold; the setting counts per thread.
     torch.set_flush_denormal(True)
 
