@@ -7,7 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from rnn_tui.app.actions import ACTIONS, PANES
+from tests.command import own_process_settings
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -20,15 +23,15 @@ SIGNS = {
 }  # fmt: skip
 
 
-def test_the_python_of_the_readme_runs(tmp_path: Path) -> None:
+def test_the_python_of_the_readme_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     code = README.split("<!-- python -->\n```python\n")[1].split("```")[0]
     assert len([line for line in code.splitlines() if line]) <= 11
-    done = subprocess.run(
-        [sys.executable, "-c", code.replace('"steps": 300', '"steps": 20')], cwd=tmp_path, capture_output=True,
-        text=True, check=False, env={**__import__("os").environ, "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
+    monkeypatch.chdir(tmp_path)
+    with own_process_settings():
+        exec(code.replace('"steps": 300', '"steps": 20'), {})  # noqa: S102
+    lines = capsys.readouterr().out.splitlines()
     assert 1.0 < float(lines[0]) < 4.0 and lines[1] == "(12, 128)"
     assert (tmp_path / "sessions" / "first.safetensors").is_file()
 

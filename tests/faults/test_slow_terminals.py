@@ -7,7 +7,9 @@ It trains at a pace of its own, so that it needs little of the processor: full s
 from __future__ import annotations
 
 import itertools
+import os
 import re
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from rnn_tui import session
+from rnn_tui.process import RESETS
 from tests.command import REPOSITORY, Command, command, environment, trained  # noqa: F401
 from tests.faults.slow_terminal import SLOW, SlowTerminal, told
 from tests.terminal.terminal import PATIENCE
@@ -92,13 +95,10 @@ def test_a_terminal_that_takes_nothing_holds_neither_steps_nor_saves_up(
     assert steps[-1][1] - first > PACE / 4 * (steps[-1][0] - started - 2)
     assert terminal.catch_up(steps[-1][1]) < REACTS_WITHIN
     terminal.until("[3 Inspect]", "expects next")
-    # Told to leave while nobody reads, it has saved before anybody does.
-    terminal.type("13" * 40 + "q\r")
-    last = time.monotonic() + PATIENCE
-    while session.holder(path) is not None:
-        time.sleep(0.05)
-        assert time.monotonic() < last and terminal.process.poll() is None
-    kept = session.load(path).progress["step"]
-    assert kept >= steps[-1][1]
-    assert terminal.ended() == 0 and given_back(terminal)
-    assert session.load(path).progress["step"] == kept
+    # Told to leave while nobody reads.
+    terminal.type("13" * 40)
+    os.kill(terminal.process.pid, signal.SIGTERM)
+    assert terminal.ended(reading=False, within=PATIENCE) == 128 + signal.SIGTERM
+    terminal.read(0.1)
+    assert given_back(terminal) and (terminal.bytes.endswith(RESETS) or b"\x1b[?1049l" in terminal.bytes)
+    assert session.load(path).progress["step"] >= steps[-1][1] and session.holder(path) is None

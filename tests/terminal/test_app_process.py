@@ -3,9 +3,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
 import sys
 import termios
 from collections.abc import Callable, Iterator
@@ -14,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from rnn_tui import session
-from rnn_tui.process import RESETS
 from tests.command import REPOSITORY, Command, environment, trained  # noqa: F401
 from tests.terminal.terminal import Terminal
 
@@ -54,27 +50,6 @@ def test_it_opens_build_and_q_leaves_with_0(open_terminal: Open) -> None:
     terminal.type("q")
     assert terminal.ended() == 0
     assert given_back(terminal) and b"\x1b[?1049l" in terminal.bytes and b"\\u25" not in terminal.bytes
-
-
-def test_a_terminal_that_takes_nothing_any_more_does_not_hold_it_up(
-    open_terminal: Open, trained: Command, tmp_path: Path
-) -> None:
-    path = copied(trained, tmp_path)
-    terminal = open_terminal("demo")
-    terminal.until("opened at step 25")
-    terminal.type(" <<<")
-    terminal.until("pause")
-    # Changing panes draws a screenful each time; nobody reads it, until nothing more fits.
-    for _ in range(40):
-        terminal.type("13")
-        with pytest.raises(subprocess.TimeoutExpired):
-            terminal.process.wait(0.05)
-    os.kill(terminal.process.pid, signal.SIGTERM)
-    assert terminal.ended(reading=False, within=10) == 143
-    assert given_back(terminal)
-    terminal.read(0.1)
-    assert terminal.bytes.endswith(RESETS) or b"\x1b[?1049l" in terminal.bytes
-    assert session.load(path).progress["step"] > 25
 
 
 def test_a_terminal_that_is_gone_is_a_hang_up(open_terminal: Open, trained: Command, tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def test_from_a_trained_session_to_the_same_place_again(
         again.close()
 
 
-def test_keys_typed_ahead_in_one_write(open_terminal: Open, trained: Command, tmp_path: Path) -> None:
+def test_keys_typed_ahead_in_one_write_and_lines_pasted(open_terminal: Open, trained: Command, tmp_path: Path) -> None:
     path = copied(trained, tmp_path)
     terminal = open_terminal("demo")
     terminal.until("opened at step 25")
@@ -101,17 +101,6 @@ def test_keys_typed_ahead_in_one_write(open_terminal: Open, trained: Command, tm
     terminal.until("[5 Generate]")
     terminal.type("3")
     terminal.until("[3 Inspect]", "t 2 of")
-    terminal.type("q")
-    assert terminal.ended() == 0
-    assert session.load(path).progress["step"] == 26
-
-
-def test_three_lines_pasted_into_inspect_are_the_text(open_terminal: Open, trained: Command, tmp_path: Path) -> None:
-    copied(trained, tmp_path)
-    terminal = open_terminal("demo")
-    terminal.until("opened at step 25")
-    terminal.type("3")
-    terminal.until("expects next")
     terminal.type("i")
     terminal.until("restore")
     terminal.type("\x1b[200~the cat\nsat on\nthe mat\x1b[201~\r")
@@ -119,6 +108,7 @@ def test_three_lines_pasted_into_inspect_are_the_text(open_terminal: Open, train
     terminal.until("t 0 of 20", "the·catsat·onthe·mat")
     terminal.type("q")
     assert terminal.ended() == 0
+    assert session.load(path).progress["step"] == 26
 
 
 @pytest.fixture
