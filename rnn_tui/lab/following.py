@@ -226,7 +226,8 @@ class Following(Changing):
         """What the status says of a session that another process has."""
         told, keeper = self._live, self._keeper
         assert keeper is not None
-        silent = time.monotonic() - self._heard > live.SILENT_AFTER
+        # Counted at a look: while this process itself was busy nobody listened.
+        silent = self._looked - self._heard > live.SILENT_AFTER
         if told is None:
             return {"writer": keeper.writer, "writer_phase": NO_ANSWER if silent else "", "tokens_per_second": 0.0}
         values = {name: getattr(told, name) for name in FOLLOWED}
