@@ -10,6 +10,7 @@ import math
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -321,8 +322,11 @@ class Following(Changing):
         has, told = session.holder(keeper.path), live.read_live(keeper.path)
         if has is None or (told is not None and told.pid == has.pid):
             return False
-        alive = has.host == socket.gethostname() and psutil.pid_exists(has.pid)
-        return alive and abs(time.time() - has.started) < BEGIN_WITHIN
+        if has.host != socket.gethostname():
+            return False
+        with suppress(psutil.Error):
+            return time.time() - psutil.Process(has.pid).create_time() < BEGIN_WITHIN
+        return False
 
     def _not_given(self, who: str, refused: Exception) -> None:
         """A lock that a dead process of this machine left is broken; any other process is only named."""

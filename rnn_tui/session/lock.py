@@ -51,6 +51,8 @@ class Holder(Process):
     """When the process began, Unix time."""
     what: str = ""
     """What it does with it: `training`."""
+    after_boot: float = 0.0
+    """When the process began, in seconds since its machine did: no clock that is set changes it."""
 
     def __str__(self) -> str:
         return f"{self.who}, {self.what}" if self.what else self.who
@@ -93,7 +95,7 @@ class Lock:
                 what, remedy = reason(error, self.path.parent)
                 raise SessionError(f"{name} could not be locked: {what}; {remedy}") from error
             if taken:
-                self._write(_self(self.what))
+                self._write(_running(os.getpid(), self.what))
             elif time.monotonic() >= last:
                 who = _written(self.path) or "another program"
                 raise SessionError(f"{name} is in use by {who}; close it there, or work on a copy")
@@ -141,7 +143,7 @@ class Lock:
                 os.set_inheritable(descriptor, False)
                 found = cls(path, what)
                 found._fd = descriptor
-                found._write(_self(what))
+                found._write(_running(os.getpid(), what))
                 return found
         return None
 
@@ -149,8 +151,7 @@ class Lock:
         """It belongs to a process that has inherited it: named there, no longer held here."""
         if self._fd is not None and self._marker is None:
             with suppress(psutil.Error):
-                started = psutil.Process(pid).create_time()
-                self._write(Holder(pid, socket.gethostname(), started, self.what))
+                self._write(_running(pid, self.what))
             # Closed, not unlocked: an unlocking would take it from the other one too.
             os.close(self._fd)
             self._fd = None
@@ -203,8 +204,11 @@ class Lock:
         self.release()
 
 
-def _self(what: str) -> Holder:
-    return Holder(os.getpid(), socket.gethostname(), psutil.Process().create_time(), what)
+def _running(pid: int, what: str) -> Holder:
+    """A process of this machine that runs. Raises psutil.NoSuchProcess."""
+    boot = psutil.boot_time()
+    started = psutil.Process(pid).create_time()
+    return Holder(pid, socket.gethostname(), started, what, started - boot)
 
 
 def _written(path: Path) -> Holder | None:
@@ -212,7 +216,7 @@ def _written(path: Path) -> Holder | None:
     with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
         found = json.loads(read_small(companion(path, "lock"), LARGEST))
         host, what = clean_line(str(found["host"]))[:80], clean_line(str(found["what"]))[:80]
-        return Holder(int(found["pid"]), host, float(found["started"]), what)
+        return Holder(int(found["pid"]), host, float(found["started"]), what, float(found["after_boot"]))
     return None
 
 
@@ -255,7 +259,7 @@ def break_dead(path: Path) -> bool:
     if found is None or found.host != socket.gethostname():
         return False
     with suppress(psutil.NoSuchProcess):
-        if abs(psutil.Process(found.pid).create_time() - found.started) < 1.0:
+        if abs(_running(found.pid, "").after_boot - found.after_boot) < 1.0:
             return False
     with suppress(OSError):
         os.unlink(companion(path, "lock"))
