@@ -1,12 +1,21 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn import metrics as sklearn
 
 from rnn_tui.tasks.measures.errors import EPS, Errors, mae, mape, mse, near_zero, rmse
+
+
+@pytest.fixture(scope="module")
+def sklearn() -> Any:
+    """Imported by who needs it: it takes longer than all of these tests."""
+    from sklearn import metrics
+
+    return metrics
 
 
 def pair(seed: int, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
@@ -15,7 +24,7 @@ def pair(seed: int, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
 
 
 @given(st.integers(0, 10**6), st.integers(1, 40), st.integers(0, 4))
-def test_errors_are_those_of_scikit_learn(seed: int, N: int, columns: int) -> None:
+def test_errors_are_those_of_scikit_learn(sklearn: Any, seed: int, N: int, columns: int) -> None:
     truth, forecast = pair(seed, (N, columns) if columns else (N,))
     assert mae(truth, forecast) == pytest.approx(sklearn.mean_absolute_error(truth, forecast), rel=1e-12)
     assert mse(truth, forecast) == pytest.approx(sklearn.mean_squared_error(truth, forecast), rel=1e-12)
@@ -23,7 +32,7 @@ def test_errors_are_those_of_scikit_learn(seed: int, N: int, columns: int) -> No
     assert mape(truth, forecast) == pytest.approx(sklearn.mean_absolute_percentage_error(truth, forecast), rel=1e-12)
 
 
-def test_mape_at_zero_is_enormous_as_in_scikit_learn() -> None:
+def test_mape_at_zero_is_enormous_as_in_scikit_learn(sklearn: Any) -> None:
     truth, forecast = np.array([0.0, 4.0]), np.array([1.0, 5.0])
     assert mape(truth, forecast) == sklearn.mean_absolute_percentage_error(truth, forecast) == (1 / EPS + 0.25) / 2
     assert mape(truth, np.array([0.0, 5.0])) == 0.125
