@@ -29,6 +29,8 @@ for _name in UNSET:
 os.environ.update(TERMINAL)
 # The suite runs in several processes: threads of torch that wait for one another would only cost.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Nor may they spin while they wait, where a lab tries two of them: the processor is another test's.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 # By default the collector walks all of torch, Textual and the tests' own syntax trees again and again: a quarter of the
 # suite's time.

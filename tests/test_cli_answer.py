@@ -26,10 +26,24 @@ def of(task: str, name: str = "one") -> tuple[str, ...]:
     return ("train", "--new", name, "--set", f"data.task={task}", *data, *SMALL, "--json")
 
 
+_MADE: dict[str, bytes] = {}
+
+
+def session_of(command: Command, task: str) -> None:
+    """The session `one` of a task, for tests that ask about it: trained once, and the same for each of them."""
+    path = command.sessions / "one.safetensors"
+    if task not in _MADE:
+        assert command(*of(task)).code == 0
+        _MADE[task] = path.read_bytes()
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(_MADE[task])
+
+
 @pytest.mark.parametrize("task", TASKS)
 def test_what_train_tells_is_what_eval_finds(command: Command, task: str) -> None:
     trained = command(*of(task))
     assert trained.code == 0, trained.err
+    _MADE[task] = (command.sessions / "one.safetensors").read_bytes()
     told = trained.json
     assert told["steps"] == 3 and told["stopped_because"] == "steps" and told["tokens"] > 0
     found = command("eval", "one", "--json").json
@@ -63,7 +77,7 @@ def test_a_class_after_every_letter(command: Command, tmp_path: Path) -> None:
 
 
 def test_what_is_remembered_over_which_gap(command: Command) -> None:
-    assert command(*of("recall")).code == 0
+    session_of(command, "recall")
     found = command("answer", "one", "--gaps", "--cell", "rnn", "--steps", "2", "--json").json
     assert len(found["names"]) == 2 and found["measure"] == "accuracy" and found["gaps"][-1] == 8
     assert all(0 <= value <= 1 for row in found["values"] for value in row)
@@ -79,20 +93,20 @@ def test_what_is_remembered_over_which_gap(command: Command) -> None:
     ],
 )
 def test_a_wrong_question_is_one_sentence(command: Command, arguments: tuple[str, ...], told: str) -> None:
-    assert command(*of("recall")).code == 0
+    session_of(command, "recall")
     outcome = command(*arguments)
     assert outcome.code == 2, outcome.err
     assert told in outcome.error
 
 
 def test_a_language_writes_and_does_not_answer(command: Command) -> None:
-    assert command(*of("language")).code == 0
+    session_of(command, "language")
     told = command("answer", "one", "--text", "the").error
     assert told.endswith("a session of language does not answer, it writes; one; use rnn-lab generate one")
 
 
 def test_a_typed_sentence_gets_its_tags(command: Command) -> None:
-    assert command(*of("tagging")).code == 0
+    session_of(command, "tagging")
     found = command("answer", "one", "--text", "Ada sits", "--json").json
     tags = [found["classes"][row.index(max(row))] for row in found["p"]]
     shown = command("answer", "one", "--text", "Ada sits").out.splitlines()
@@ -101,7 +115,7 @@ def test_a_typed_sentence_gets_its_tags(command: Command) -> None:
 
 
 def test_the_numbers_to_be_added_are_marked(command: Command) -> None:
-    assert command(*of("adding")).code == 0
+    session_of(command, "adding")
     found = command("answer", "one", "--text", "0.1 0.2* 0.3 0.5*", "--json").json
     shown = command("answer", "one", "--text", "0.1 0.2* 0.3 0.5*").out.splitlines()
     assert [line.split()[1] for line in shown[1:-1]] == ["0.1", "0.2", "0.3", "0.5"]
@@ -133,7 +147,7 @@ def test_a_fault_of_a_file_is_told_with_its_line(
 @pytest.mark.parametrize("task", ["classification", "composing", "tagging"])
 def test_all_of_the_same_file_as_other_data_scores_as_its_parts_do(command: Command, task: str) -> None:
     """Every example of the file was in one of the parts: their mean, weighted by what they ask, is that of all."""
-    assert command(*of(task)).code == 0
+    session_of(command, task)
     parts = [command("eval", "one", "--split", part, "--json").json for part in ("train", "validation", "test")]
     whole = command("eval", "one", "--data", task_of(task).example, "--json").json
     assert whole["count"] == sum(part["count"] for part in parts)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from rnn_tui.app.draft import Draft
 from rnn_tui.app.panes.build import BuildPane
 from rnn_tui.app.panes.build_data import counted, draw_data
 from rnn_tui.app.panes.build_shapes import picture
@@ -122,17 +123,25 @@ def test_every_tasks_network_is_drawn_with_what_it_answers(task: str) -> None:
     assert str(view.vocabulary) in counted(config, view).replace(",", "")
 
 
-@pytest.mark.parametrize("task", TASKS)
-async def test_the_form_of_a_task_has_its_fields_and_no_others(shown: Open, task: str) -> None:
-    config = first_of(task).config()
-    async with shown(size=(160, 60), draft=config) as pilot:
-        build = pilot.app.pane("build")  # type: ignore[attr-defined]
-        assert isinstance(build, BuildPane)
-        await settle(pilot)
-        keys = {row.key for row in build._form.rows if row.key}
-        assert keys == {"preset", *(c.key for c in CHOICES.values() if visible(c, config))}
-        assert ("data.path" in keys) == ("data.split" in keys) == (task in READ)
-        assert "data.task" in keys and first_of(task).name in build.help_values()["Preset"]
+def drafted(pilot: Any, config: Config) -> BuildPane:
+    """Build with this draft, as if the app had been begun with it."""
+    build = pilot.app.pane("build")
+    assert isinstance(build, BuildPane)
+    build.draft = Draft(config)
+    build._changed()
+    return build
+
+
+async def test_the_form_of_a_task_has_its_fields_and_no_others(shown: Open) -> None:
+    async with shown(size=(160, 60)) as pilot:
+        for task in TASKS:
+            config = first_of(task).config()
+            build = drafted(pilot, config)
+            await settle(pilot)
+            keys = {row.key for row in build._form.rows if row.key}
+            assert keys == {"preset", *(c.key for c in CHOICES.values() if visible(c, config))}, task
+            assert ("data.path" in keys) == ("data.split" in keys) == (task in READ)
+            assert "data.task" in keys and first_of(task).name in build.help_values()["Preset"]
 
 
 async def test_each_task_is_one_key_away_from_training(shown: Open, lab: FakeLab, monkeypatch: Any) -> None:
@@ -196,20 +205,21 @@ async def test_the_card_gives_way_to_the_network_away_from_the_data(shown: Open,
                 assert ("parameters" in text) == (not card or both)
 
 
-@pytest.mark.parametrize(
-    ("name", "label", "told"),
-    [("tags", "Batch", "sentences"), ("tags", "Vocabulary", "words"), ("tags", "Validate on", "timesteps"),
-     ("default", "Batch", "streams"), ("one to one", "Batch", "passages"), ("words 1x200, tied", "Vocabulary", "words"),
-     ("adding T 100", "Timesteps", "timesteps"), ("brackets", "Longest", "timesteps"),
-     ("recall, gap 20", "Gap", "timesteps")],
-)  # fmt: skip
-async def test_units_and_labels_are_those_of_the_task(
-    shown: Open, lab: FakeLab, name: str, label: str, told: str
-) -> None:
+LABELS = {
+    "tags": {"Batch": "sentences", "Vocabulary": "words", "Validate on": "timesteps"},
+    "default": {"Batch": "streams"}, "one to one": {"Batch": "passages"}, "words 1x200, tied": {"Vocabulary": "words"},
+    "adding T 100": {"Timesteps": "timesteps"}, "brackets": {"Longest": "timesteps"},
+    "recall, gap 20": {"Gap": "timesteps"},
+}  # fmt: skip
+
+
+async def test_units_and_labels_are_those_of_the_task(shown: Open, lab: FakeLab) -> None:
     lab.ask = lambda question: FakeAsked(task_of(question.data.task).read(question.data).view)  # type: ignore[method-assign]
-    async with shown(size=(160, 60), draft=preset(name).config()) as pilot:
-        for _ in range(6):
-            pilot.app.look()  # type: ignore[attr-defined]
-        build = pilot.app.pane("build")  # type: ignore[attr-defined]
-        (row,) = [row for row in build._form.rows if row.label == label]
-        assert row.gloss == told or (row.value == "0" and told == "words")
+    async with shown(size=(160, 60)) as pilot:
+        for name, labels in LABELS.items():
+            build = drafted(pilot, preset(name).config())
+            for _ in range(6):
+                pilot.app.look()  # type: ignore[attr-defined]
+            for label, told in labels.items():
+                (row,) = [row for row in build._form.rows if row.label == label]
+                assert row.gloss == told or (row.value == "0" and told == "words"), (name, label)

@@ -184,32 +184,33 @@ async def test_the_curve_is_found_again(shown: Open, labels: FakeLab) -> None:
         assert "nats per answer" in await text_of(pilot)
 
 
-MARKS = [
-    ("language", {"model__bidirectional": True}, "this perplexity means nothing", "bidirectional"),
-    ("classification", {"training__forgot_reset": True}, "an unrelated one left", "forgot to reset"),
-    ("tagging", {"training__masking": False}, "padded timesteps are read", "no masking"),
-]
+MARKS: list[tuple[str, dict[str, Any], str, str, str]] = [
+    ("language", {"model__bidirectional": True}, "this perplexity means nothing", "bidirectional",
+     " bidirectional: it"),
+    ("classification", {"training__forgot_reset": True}, "an unrelated one left", "forgot to reset",
+     " forgot to reset, on"),
+    ("tagging", {"training__masking": False}, "padded timesteps are read", "no masking", " masking is off, on"),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(("task", "fields", "sentence", "badge"), MARKS)
 @pytest.mark.parametrize("size", [(40, 12), (80, 24)])
 async def test_what_makes_the_numbers_worthless_stands_there_as_long_as_it_is_so(
-    shown: Open, lab: FakeLab, task: str, fields: dict[str, Any], sentence: str, badge: str, size: tuple[int, int]
+    shown: Open, lab: FakeLab, size: tuple[int, int]
 ) -> None:  # fmt: skip
     lab.give_session()
-    run(lab, task, (), {}, config=config_of(task, **fields))
     async with shown(size=size) as pilot:
         await opened(pilot)
-        text = await text_of(pilot)
-        words = " ".join(text.split())
-        assert (badge if size[0] >= 60 else badge.split()[-1]) in text.split("\n")[0]
-        assert sentence in words or size[0] < 80
-        # A narrow pane has at least its beginning.
-        assert any(row.startswith((" bidirectional: it", " forgot to reset, on", " masking is off, on")) for row in
-                   text.split("\n")[1:])  # fmt: skip
-        lab.change(config=config_of(task))
-        text = await text_of(pilot)
-        assert sentence not in " ".join(text.split()) and badge not in text
+        for task, fields, sentence, badge, beginning in MARKS:
+            run(lab, task, (), {}, config=config_of(task, **fields))
+            text = await text_of(pilot)
+            words = " ".join(text.split())
+            assert (badge if size[0] >= 60 else badge.split()[-1]) in text.split("\n")[0]
+            assert sentence in words or size[0] < 80
+            # A narrow pane has at least its beginning.
+            assert any(row.startswith(beginning) for row in text.split("\n")[1:])
+            lab.change(config=config_of(task))
+            text = await text_of(pilot)
+            assert sentence not in " ".join(text.split()) and badge not in text and beginning not in text
 
 
 async def test_a_network_that_reads_from_both_ends_does_not_promise_a_sample(shown: Open, lab: FakeLab) -> None:
@@ -295,20 +296,20 @@ def test_a_metric_without_values_waits_and_nonsense_is_not_drawn() -> None:
         assert re.match("b␛ ", plot.levels[0].name)
 
 
-@pytest.mark.parametrize("task", TASKS)
-async def test_every_task_is_drawn_with_all_its_curves(shown: Open, lab: FakeLab, task: str) -> None:
-    told = measures_of(task)
+async def test_every_task_is_drawn_with_all_its_curves(shown: Open, lab: FakeLab) -> None:
     lab.give_session()
-    guess = Baseline("guess", 1.0, dict.fromkeys(told.metrics, 0.25))
-    run(lab, task, (guess,), {name: [0.1, 0.5] for name in told.metrics})
     async with shown() as pilot:
         await opened(pilot)
-        first = (await text_of(pilot)).split("\n")[2]
-        seen = [first]
-        for _ in range(len(told.units or ("",)) + len(told.own_curves)):
-            await pilot.press("v")
-            text = await text_of(pilot)
-            assert "guess" in text
-            seen.append(text.split("\n")[2])
-        # Once round, and each was another.
-        assert seen[-1] == first and len(set(seen)) == len(seen) - 1
+        for task in TASKS:
+            told = measures_of(task)
+            guess = Baseline("guess", 1.0, dict.fromkeys(told.metrics, 0.25))
+            run(lab, task, (guess,), {name: [0.1, 0.5] for name in told.metrics}, session=task)
+            first = (await text_of(pilot)).split("\n")[2]
+            seen = [first]
+            for _ in range(len(told.units or ("",)) + len(told.own_curves)):
+                await pilot.press("v")
+                text = await text_of(pilot)
+                assert "guess" in text, task
+                seen.append(text.split("\n")[2])
+            # Once round, and each was another.
+            assert seen[-1] == first and len(set(seen)) == len(seen) - 1, task

@@ -157,7 +157,7 @@ OTHER = ValueError("\x1b[2J[/bold] it \u202e broke\nwith a second line")
 def test_an_error_in_a_step_is_told_and_the_run_is_the_run_without_it(
     lab: Lab, small: Config, folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: Exception, where: str
 ) -> None:
-    config = put(put(small, "model.dropout", 0.2), "training.steps", 30)
+    config = put(put(small, "model.dropout", 0.2), "training.steps", 12)
     log = logging.FileHandler(tmp_path / "lab.log", delay=True)
     log.set_name("rnn-lab")
     logging.getLogger().addHandler(log)
@@ -193,7 +193,7 @@ def test_an_error_in_a_step_is_told_and_the_run_is_the_run_without_it(
     assert len(lab.write("the ", 5)) == 5
     lab.train()
     ended = lab.wait(WAIT)
-    assert (ended.phase, ended.fault, ended.step) == (Phase.PAUSED, "", 30)
+    assert (ended.phase, ended.fault, ended.step) == (Phase.PAUSED, "", 12)
     lab.close()
     monkeypatch.undo()
     assert losses_in(folder) == plain_losses(config)

@@ -83,7 +83,7 @@ def test_training_goes_on_it_is_told_and_tried_again(
     lab: Lab, long: Config, soon: None, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lab.create(long, "one")
-    lab.set_pace(100)
+    lab.set_pace(30)
     lab.train()
     until(lambda: lab.status.saved_step > 0)
     for call, number, words in FAULTS:
@@ -199,7 +199,7 @@ def test_the_next_autosave_waits_for_the_one_before(
         real(fd)
 
     lab.create(long, "one")
-    lab.set_pace(100)
+    lab.set_pace(30)
     lab.train()
     until(lambda: lab.status.saved_step > 0)
     monkeypatch.setattr(FILES, "fsync", held)
@@ -207,7 +207,7 @@ def test_the_next_autosave_waits_for_the_one_before(
     until(lambda: writes)
     step = lab.status.step
     hurry(lab)
-    until(lambda: lab.status.step > step + 20)
+    until(lambda: lab.status.step > step + 10)
     assert len(writes) == 1 and not lab._trains._to_write
     go_on.set()
 
@@ -240,6 +240,7 @@ def test_all_of_a_file_is_of_one_step(
     monkeypatch.setattr(Run, "step", step)
     monkeypatch.setattr(FILES, "replace", replace)
     lab.create(put(long, "model.dropout", 0.2), "one")
+    lab.set_pace(100)
     lab.train()
     for _ in range(6):
         until(lambda: lab.status.saved_step > 0)
@@ -260,7 +261,7 @@ def test_save_as_goes_elsewhere_while_the_disk_is_full(
     lab: Lab, long: Config, soon: None, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lab.create(long, "one")
-    lab.set_pace(100)
+    lab.set_pace(30)
     lab.train()
     until(lambda: lab.status.saved_step > 0)
     real = FILES.open
@@ -330,7 +331,7 @@ def test_a_folder_or_file_that_others_took_is_not_made_again_in_silence(
     lab: Lab, long: Config, soon: None, folder: Path, tmp_path: Path, fault: Callable[[Path], object], words: str
 ) -> None:
     lab.create(long, "one")
-    lab.set_pace(100)
+    lab.set_pace(30)
     lab.train()
     until(lambda: lab.status.saved_step > 0)
     lab.pause()
@@ -461,7 +462,7 @@ config = parse({
 })
 with Lab(full) as lab:
     lab.create(config, "one")
-    lab.set_pace(100)
+    lab.set_pace(30)
     lab.train()
     until(lambda: lab.status.saved_step > 0)
     room = os.statvfs(full)

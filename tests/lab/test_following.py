@@ -22,7 +22,7 @@ from rnn_tui.lab import Lab, following
 from rnn_tui.session import live
 from rnn_tui.views import Phase
 
-STEPS = 240
+STEPS = 120
 HERE = f"process {os.getpid()} on {socket.gethostname()}"
 
 
@@ -40,7 +40,7 @@ def config(tmp_path: Path) -> Config:
     config = Config()
     for key, value in {
         "data.path": str(text), "model.layers": 1, "model.hidden_size": 6, "model.embedding_size": 4,
-        "training.batch_size": 4, "training.sequence_length": 8, "training.validate_every": 50, "training.threads": 1,
+        "training.batch_size": 4, "training.sequence_length": 8, "training.validate_every": 20, "training.threads": 1,
         "training.steps": STEPS, "training.autosave_seconds": 1,
     }.items():  # fmt: skip
         config = put(config, key, value)
@@ -60,7 +60,7 @@ def labs(tmp_path: Path) -> Iterator[Callable[[], Lab]]:
         lab.close()
 
 
-def training(lab: Lab, config: Config, pace: float = 100.0) -> None:
+def training(lab: Lab, config: Config, pace: float = 25.0) -> None:
     """It trains `demo`, slowly enough to be looked at."""
     lab.set_pace(pace)
     lab.create(config, "demo", train=True)
@@ -89,7 +89,7 @@ def test_a_session_of_another_process_is_followed(labs: Callable[[], Lab], confi
     until(lambda: follower.status.writer_phase == "training")
     assert follower.status.phase is Phase.FOLLOWING and follower.status.writer == HERE
     step, version = follower.status.step, follower.status.weights_version
-    until(lambda: follower.status.step > step + 20)
+    until(lambda: follower.status.step > step + 5)
     # The newest save is read again, while the other one goes on.
     until(lambda: follower.status.weights_version > version)
     assert follower.curves is not None and follower.curves.step[-1] > step
@@ -139,9 +139,9 @@ def test_the_goal_goes_along(labs: Callable[[], Lab], config: Config) -> None:
     training(writer, config)
     writer.pause()
     until(lambda: writer.status.phase is Phase.PAUSED)
-    last = writer.status.step + 60
-    writer.set_pace(10)
-    writer.train(steps=60)
+    last = writer.status.step + 40
+    writer.set_pace(5)
+    writer.train(steps=40)
     taker.open("demo")
     until(lambda: taker.status.phase is Phase.FOLLOWING)
     taker.take_over()
@@ -250,7 +250,7 @@ def test_a_request_that_nobody_repeats_is_not_heeded(labs: Callable[[], Lab], co
     live.write_request(path, asked)
     training(writer, config)
     step = writer.status.step
-    until(lambda: writer.status.step > step + 60)
+    until(lambda: writer.status.step > step + 15)
     until(lambda: (told := live.read_live(path)) is not None and told.phase == "training")
     told = live.read_live(path)
     assert told is not None and told.answered == "" and writer.left_at is None

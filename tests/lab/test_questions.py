@@ -36,6 +36,7 @@ from rnn_tui.views import (
     UnitRanking,
     Writing,
 )
+from tests.faults.waiting import until
 from tests.lab.test_lab import WAIT, losses_in, plain_losses
 
 TEXT = "the cat sat on the mat and the cat was fat"
@@ -46,12 +47,14 @@ def answered(lab: Lab, question: Any) -> Any:
 
 
 def test_all_of_them_while_it_trains_change_no_loss(lab: Lab, small: Config, folder: Path) -> None:
-    config = put(put(small, "model.dropout", 0.2), "training.steps", 150)
+    config = put(small, "model.dropout", 0.2)
     lab.create(config, "one")
+    # Slowly, so that it does not end before the questions do.
+    lab.set_pace(20)
     lab.train()
     lab.hold(Hold(0, "h", 0, 0.0))
-    rounds = 0
-    while rounds == 0 or (lab.status.step < 150 and not lab.status.fault):
+    for step in (1, 20):
+        until(lambda step=step: lab.status.step >= step)  # type: ignore[misc]
         trace = answered(lab, TraceText(TEXT))
         assert isinstance(trace, Trace) and trace.number > 0
         expected: list[tuple[Any, type]] = [
@@ -70,8 +73,8 @@ def test_all_of_them_while_it_trains_change_no_loss(lab: Lab, small: Config, fol
         ]
         for question, kind in expected:
             assert isinstance(answered(lab, question), kind), question
-        rounds += 1
-    lab.wait(WAIT)
+    lab.set_pace(0)
+    assert not lab.wait(WAIT).fault
     lab.close()
     assert losses_in(folder) == plain_losses(config)
 
@@ -80,10 +83,10 @@ def test_questions_name_a_reading_and_keep_its_weights(lab: Lab, small: Config) 
     lab.create(small, "one")
     lab.wait(WAIT)
     before = answered(lab, TraceText(TEXT))
-    lab.train()
+    lab.train(steps=15)
     lab.wait(WAIT)
     now = answered(lab, TraceText(TEXT))
-    assert now.step == 60 and before.step == 0
+    assert now.step == 15 and before.step == 0
     assert not np.allclose(before.layers[0]["h"], now.layers[0]["h"])
     for trace in (before, now):
         equation = answered(lab, Explain(trace.number, 0, 1))
@@ -100,7 +103,7 @@ def test_questions_name_a_reading_and_keep_its_weights(lab: Lab, small: Config) 
 
 def test_writing_goes_on_from_the_very_state(lab: Lab, small: Config) -> None:
     lab.create(small, "one")
-    lab.train(steps=30)
+    lab.train(steps=10)
     lab.wait(WAIT)
     trace = answered(lab, TraceText(TEXT))
     t = 11
@@ -111,7 +114,7 @@ def test_writing_goes_on_from_the_very_state(lab: Lab, small: Config) -> None:
 
 def test_what_is_held_changes_readings_until_it_is_released(lab: Lab, small: Config) -> None:
     lab.create(small, "one")
-    lab.train(steps=30)
+    lab.train(steps=10)
     lab.wait(WAIT)
     lab.hold(Hold(0, "h", -1, 0.0))
     lab.wait(WAIT)
