@@ -128,7 +128,10 @@ class AnsweringThread:
     def _loop(self) -> None:
         while True:
             if self._urgent:
-                self._urgent[0]()
+                try:
+                    self._urgent[0]()
+                except Exception:
+                    log.exception("what was urgent failed")
                 self._urgent.popleft()
             elif self._jobs:
                 self._piece()

@@ -54,6 +54,11 @@ class Channel:
         """The session could not be given away: it is told of as before."""
         self._given = None
 
+    def hear_again(self) -> None:
+        """The request was dropped before its turn: whoever repeats it is heard once more."""
+        with self._guard:
+            self._heard, self._answered, self._given = None, "", None
+
     def shut(self, *, handed_on: bool = False) -> None:
         """The session is no longer this process's; where another one goes on, what was told last stands for it."""
         with self._guard:
@@ -63,9 +68,12 @@ class Channel:
 
     def close(self) -> None:
         """End the thread and join it."""
-        self.shut()
         self._ended = True
         self._wake.set()
+        # It holds the guard while it writes, and a disk that hangs must keep nobody here.
+        if self._guard.acquire(timeout=2.0):
+            self._guard.release()
+            self.shut()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(2.0)
 
@@ -105,6 +113,7 @@ class Channel:
         if found.want == "look":
             self._looked_at()
         elif found.mark != self._answered:
-            self._answered, self._given = found.mark, self._now()
+            # A fault that stood there before is no answer: who asks takes one for a refusal.
+            self._answered, self._given = found.mark, replace(self._now(), fault="")
             return found
         return None

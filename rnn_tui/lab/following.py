@@ -23,8 +23,10 @@ from rnn_tui.lab.answers.desk import Frozen
 from rnn_tui.lab.asking import AnsweringThread, LabError
 from rnn_tui.lab.changing import Changing
 from rnn_tui.lab.channel import Channel
+from rnn_tui.lab.keeping import Keeper
 from rnn_tui.session import live
 from rnn_tui.session.live import Live, Request
+from rnn_tui.symbols import clean_line
 from rnn_tui.views import NO_ANSWER, RUNNING, Phase, Status
 
 log = logging.getLogger(__name__)
@@ -109,7 +111,8 @@ class Following(Changing):
 
     def asked_for(self, asked: Request) -> None:
         """Another process wants the session."""
-        self._leave_soon(lambda: self._give(asked))
+        keeper = self._keeper
+        self._leave_soon(lambda: self._give(asked, keeper))
 
     def _leave_soon(self, command: Callable[[], None]) -> None:
         """Do this at the border of a step. A validation is broken off: whoever goes on makes it anew."""
@@ -131,10 +134,11 @@ class Following(Changing):
 
     # -- giving -------------------------------------------------------------------------
 
-    def _give(self, asked: Request) -> None:
+    def _give(self, asked: Request, meant: Keeper | None) -> None:
         """Save, and let another process have the session; it is followed from now on."""
         run, keeper = self._needed()
-        if keeper.readonly:
+        if keeper is not meant or keeper.readonly:
+            # It was let go of before its turn came.
             return
         goal, self._goal = self._goal, None
         if not self._write(always=True):
@@ -154,7 +158,7 @@ class Following(Changing):
         """Save, and have a process without a screen go on to the goal. Raises LabError; it then trains on here."""
         run, keeper = self._needed()
         goal = self._goal
-        if goal is None or keeper.readonly:
+        if goal is None or keeper.readonly or run.progress.step >= goal.last_step:
             raise LabError("nothing trains that could go on without a screen")
         length: tuple[str, ...] = ()
         if goal.reason == "minutes":
@@ -275,10 +279,9 @@ class Following(Changing):
         step, goal_step = run.progress.step, told.goal_step
         if told.goal == "minutes" and math.isfinite(told.goal_seconds):
             self.begin(None, None, max(0.001, told.goal_seconds / 60))
-        elif told.goal in ("steps", "epochs") and goal_step > step:
-            self.begin(goal_step - step, None, None)
-        else:
-            self.begin(None, None, None)
+        elif goal_step > step:
+            # Else it was there already, and only the last validation was under way.
+            self.begin(None if told.goal == "planned" else goal_step - step, None, None)
 
     def _obtain(self, who: str, doing: str) -> Live | None:
         """Repeat the request until the session is free, and take it; what the writer told last.
@@ -345,10 +348,17 @@ class Following(Changing):
     def _regain(self, timeout: float) -> None:
         """Take the lock, and the session as it was saved last. Raises SessionError where another one has it."""
         run, keeper = self._needed()
+        reason, writer = keeper.readonly, keeper.writer
         found = keeper.regain(timeout)
-        self._last_told = live.read_live(keeper.path)
-        later = opening.again(run, found)
-        self._run = later.run
+        told = live.read_live(keeper.path)
+        try:
+            later = opening.again(run, found)
+        except BaseException:
+            # The run that is here is older than what was saved: it must not be saved over it.
+            keeper.follow(reason, writer)
+            raise
+        self._last_told = told
+        self._run, self.notes, self._stopped = later.run, found.notes, clean_line(found.progress["stopped"])
         self._frozen.clear()
         self._live = None
         self.look_away()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import threading
@@ -15,6 +16,8 @@ from rnn_tui.lab import handing
 from rnn_tui.session.files import reason
 from rnn_tui.session.names import refuse_taken
 from rnn_tui.symbols import clean_line
+
+log = logging.getLogger(__name__)
 
 # Saving, the copy included, may take this share of the time at most: a slow disk stretches the autosave.
 SAVING_SHARE = 0.02
@@ -171,7 +174,7 @@ class Keeper:
             raise
         with self._writing:
             self._lock, self._stamp = lock, found.stamp
-            self.readonly, self.followed, self.writer = "", False, ""
+            self.readonly, self.followed, self.writer = found.notice if found.readonly else "", False, ""
             self.saved_step = int(found.progress.get("step", 0))
         return found
 
@@ -222,9 +225,9 @@ class Keeper:
         return not self.readonly and time.monotonic() >= self._due and not self._writing.locked()
 
     @property
-    def retry_in(self) -> float:
-        """Seconds until a save that failed is tried again; inf where none did."""
-        return max(0.0, self._due - time.monotonic()) if self.fault else math.inf
+    def due_in(self) -> float:
+        """Seconds until it is time for an autosave, or for another attempt."""
+        return max(0.0, self._due - time.monotonic())
 
     def write(self, kept: Kept, *, always: bool = False) -> bool:
         """Write a copy; False, with `fault` set, if that failed. The file before it then still stands.
@@ -242,6 +245,14 @@ class Keeper:
                     self._stamp = error.stamp
                 self._failures += 1
                 self.fault = self._told(error)
+                return False
+            except Exception as error:
+                log.exception("saving failed")
+                self._failures += 1
+                why = f"{type(error).__name__}: {clean_line(str(error))[:200]}"
+                if isinstance(error, MemoryError):
+                    why = "there is not enough memory for it"
+                self.fault = f"{self._since()}: {why}; it is tried again (save as: 6, a)"
                 return False
             else:
                 self._saved, self._last, self.saved_step = kept.mark, kept.number, kept.step

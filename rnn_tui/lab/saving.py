@@ -46,7 +46,7 @@ class OpenSession:
         self._stopped = ""
         """Why training ended by itself, in words: kept, for who opens the session later."""
         # One slot: while a save waits behind a long answer, only the newest copy is kept for it.
-        self._to_write: deque[Kept] = deque(maxlen=1)
+        self._to_write: deque[tuple[Keeper, Kept]] = deque(maxlen=1)
 
     def _needed(self) -> tuple[Run, Keeper]:
         if self._run is None or self._keeper is None:
@@ -183,11 +183,12 @@ class OpenSession:
         keeper.start_clock(run.config.training.autosave_seconds)
         if not keeper.unsaved(opening.mark(run, self.view_state, self.notes)) or self._unfit(run, keeper):
             return
-        self._to_write.append(self._copy(run))
+        self._to_write.append((keeper, self._copy(run)))
 
         def write() -> None:
             try:
-                kept = self._to_write.pop()
+                # Its own keeper: another session may have been opened since this one waits.
+                keeper, kept = self._to_write.pop()
             except IndexError:
                 # A newer one was written meanwhile.
                 return
@@ -200,13 +201,21 @@ class OpenSession:
         self._answers.do(write)
 
     def _retry(self) -> None:
-        """While nothing is trained: try a save that failed again, once its time has come."""
-        if self._keeper is not None and self._keeper.retry_in == 0 and self._keeper.due and not self._to_write:
+        """While nothing is trained: save what is in no file yet, once its time has come."""
+        if self._behind and self._keeper is not None and self._keeper.due and not self._to_write:
             self._save_in_background()
+
+    @property
+    def _behind(self) -> bool:
+        """Whether the file is not of the step that there is, or a save has failed."""
+        run, keeper = self._run, self._keeper
+        if run is None or keeper is None or keeper.readonly:
+            return False
+        return bool(keeper.fault) or 0 < run.progress.step != keeper.saved_step
 
     def _patience(self) -> float | None:
         """Seconds until that is to be done; None: not at all."""
-        wait = self._keeper.retry_in if self._keeper is not None else math.inf
+        wait = self._keeper.due_in if self._behind and self._keeper is not None else math.inf
         return wait + 0.05 if wait < math.inf else None
 
 

@@ -165,6 +165,7 @@ class TrainingThread(Advancing):
         except BaseException:
             self.mailbox.forget()
             self._leaving = False
+            self.channel.hear_again()
             raise
 
     # -- commands ---------------------------------------------------------------------
@@ -226,7 +227,7 @@ class TrainingThread(Advancing):
         session.remember(self.folder, keeper.name)
         self._later.clear()
         self._frozen.clear()
-        self._goal, self._broken = None, False
+        self._goal, self._broken, self._stopped = None, False, ""
         keeper.start_clock(run.config.training.autosave_seconds)
         self.board.clear(run.data.view if run.data else None)
         self._publish(self._resting())
@@ -272,7 +273,7 @@ class TrainingThread(Advancing):
                 stopped_because="planned",
             )
             return
-        self._goal, self._broken = goal, False
+        self._goal, self._broken, self._stopped = goal, False, ""
         self.board.start_rate()
         self._publish(Phase.TRAINING, fault="", notice="", stopped_because="")
 

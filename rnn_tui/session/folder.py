@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rnn_tui.config import Config
-from rnn_tui.session.files import FILES, Files, SessionError, reason, sweep
+from rnn_tui.session.files import FILES, Files, SessionError, reason, stamp, sweep
 from rnn_tui.session.lock import Lock, busy
 from rnn_tui.session.names import check_name, companion, existing, name_of, path_of, refuse_taken, session_names
 from rnn_tui.session.places import gallery_folder, gallery_names, is_gallery, is_shipped_folder
@@ -137,6 +137,8 @@ def rename(folder: Path, name: str, to: str, files: Files = FILES, held: Lock | 
     target = path_of(folder, to) if same else refuse_taken(folder, to)
     if target == source:
         return source
+    if same and stamp(target, files) not in (None, stamp(source, files)):
+        raise SessionError(f"there is a session {name_of(target)} already; choose another name")
     lock = held if held is not None and held.path == source and held.held else Lock(source, "renaming").acquire()
     try:
         _move(source, target, same, files)

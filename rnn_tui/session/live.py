@@ -143,6 +143,10 @@ def _write(path: Path, values: Mapping[str, Any]) -> None:
     with suppress(OSError, ValueError):
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
         try:
+            if os.fstat(fd).st_nlink > 1:
+                # It is somebody's file under this name too: the name is given up, and a file of its own made next time.
+                os.unlink(path)
+                return
             os.pwrite(fd, line, 0)
             os.ftruncate(fd, len(line))
         finally:

@@ -25,6 +25,8 @@ from rnn_tui.session.names import companion, name_of
 from rnn_tui.symbols import clean_line
 
 LARGEST = 4096
+LATEST = 1e11
+"""Seconds; no clock shows more."""
 POLL = 0.02
 NO_LOCKS = frozenset({errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL})
 """What a file system without locks answers: Lustre without `-o flock`, some that run in user space."""
@@ -53,6 +55,8 @@ class Holder(Process):
     """What it does with it: `training`."""
     after_boot: float = 0.0
     """When the process began, in seconds since its machine did: no clock that is set changes it."""
+    machine: str = ""
+    """Within what its number means something: hosts share names, and containers a host's."""
 
     def __str__(self) -> str:
         return f"{self.who}, {self.what}" if self.what else self.who
@@ -160,7 +164,8 @@ class Lock:
         """Lets go; the companion stays, as removing it could split two waiters onto two files."""
         if self._fd is not None:
             with suppress(OSError):
-                os.ftruncate(self._fd, 0)
+                if os.fstat(self._fd).st_nlink == 1:
+                    os.ftruncate(self._fd, 0)
             self._let_go()
 
     def _let_go(self) -> None:
@@ -192,6 +197,9 @@ class Lock:
     def _write(self, holder: Holder) -> None:
         with suppress(OSError):
             assert self._fd is not None
+            if os.fstat(self._fd).st_nlink > 1:
+                # It is another file too.
+                return
             os.ftruncate(self._fd, 0)
             os.pwrite(self._fd, json.dumps(asdict(holder)).encode(), 0)
 
@@ -208,7 +216,15 @@ def _running(pid: int, what: str) -> Holder:
     """A process of this machine that runs. Raises psutil.NoSuchProcess."""
     boot = psutil.boot_time()
     started = psutil.Process(pid).create_time()
-    return Holder(pid, socket.gethostname(), started, what, started - boot)
+    return Holder(pid, socket.gethostname(), started, what, started - boot, _machine())
+
+
+def _machine() -> str:
+    """This machine since it was started, and the numbering of processes that we are in; empty where unknown."""
+    with suppress(OSError):
+        booted = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{booted} {os.stat('/proc/self/ns/pid').st_ino}"
+    return ""
 
 
 def _written(path: Path) -> Holder | None:
@@ -216,7 +232,9 @@ def _written(path: Path) -> Holder | None:
     with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
         found = json.loads(read_small(companion(path, "lock"), LARGEST))
         host, what = clean_line(str(found["host"]))[:80], clean_line(str(found["what"]))[:80]
-        return Holder(int(found["pid"]), host, float(found["started"]), what, float(found["after_boot"]))
+        pid, started, after_boot = int(found["pid"]), float(found["started"]), float(found["after_boot"])
+        if 0 < pid < 2**31 and 0 <= started < LATEST and abs(after_boot) < LATEST:
+            return Holder(pid, host, started, what, after_boot, str(found["machine"]))
     return None
 
 
@@ -250,18 +268,34 @@ def busy(path: Path) -> str:
     return f"{found} since {since}"
 
 
+def _lives(found: Holder) -> bool:
+    """Whether this process of our machine still runs; one that can't be asked does."""
+    try:
+        os.kill(found.pid, 0)
+        return abs(_running(found.pid, "").after_boot - found.after_boot) < 1.0
+    except (ProcessLookupError, psutil.NoSuchProcess):
+        return False
+    except (OSError, psutil.Error):
+        return True
+
+
 def break_dead(path: Path) -> bool:
     """Breaks the lock of a process that ran on this machine and is dead, though a descendant may hold its file.
 
     True if it was broken. A process of another machine can't be looked for from here: its lock stays.
     """
-    found = holder(path)
-    if found is None or found.host != socket.gethostname():
-        return False
-    with suppress(psutil.NoSuchProcess):
-        if abs(_running(found.pid, "").after_boot - found.after_boot) < 1.0:
-            return False
     with suppress(OSError):
-        os.unlink(companion(path, "lock"))
-        return True
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            # One at a time: what another one broke, and has taken since, is looked at anew.
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            found = holder(path)
+            if found is None or (found.host, found.machine) != (socket.gethostname(), _machine()):
+                return False
+            if _lives(found):
+                return False
+            os.unlink(companion(path, "lock"))
+            return True
+        finally:
+            os.close(folder)
     return False

@@ -238,6 +238,8 @@ def main() -> int:
         f"memory {statistics.median(later[:some]) / 1e6:.0f} MB after {warm:.0f} s, {growth / 1e6:+.0f} MB at the end, "
         f"{max(later) / 1e6:.0f} MB at most; the same steps alone took {took:.0f} s"
     )
+    tenths = [statistics.median(later[k : k + some]) / 1e6 for k in range(0, len(later), some)]
+    print("memory as it went, MB: " + " ".join(f"{used:.0f}" for used in tenths))
     print("; ".join(faults) or "no fault, nothing lost, every loss and every weight equal")
     if not faults:
         shutil.rmtree(folder, ignore_errors=True)

@@ -37,7 +37,7 @@ class Side:
         variables = {**environment(folder), "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
         words = (
             "train --new demo --data cats.txt --steps 50 --set model.hidden_size=64 --set training.steps=10000000"
-            f" --set training.validate_every=100000 --set training.autosave_seconds={AUTOSAVE}"
+            f" --set training.validate_every=100000 --set training.autosave_seconds={AUTOSAVE} --set training.threads=1"
         )
         subprocess.run(
             [sys.executable, "-m", "rnn_tui", *words.split()],
