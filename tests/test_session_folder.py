@@ -20,6 +20,7 @@ from rnn_tui.config import parse
 from rnn_tui.session import (
     Lock,
     SessionError,
+    break_dead,
     cell_line,
     check_name,
     companion,
@@ -197,6 +198,45 @@ def test_two_processes_and_a_kill(tmp_path: Path) -> None:
         assert lock.held and row(path).busy == "open here"
     other.stdin.close()
     other.stdout.close()
+
+
+@pytest.mark.parametrize("changed", [{"machine": "another one"}, {"host": "elsewhere"}])
+def test_a_lock_is_not_broken_for_a_process_of_another_machine(tmp_path: Path, changed: dict[str, str]) -> None:
+    """Of another one that has the same name, too: its numbers of processes mean something else."""
+    path = put(tmp_path, "demo")
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    with Lock(path, "training"):
+        file = companion(path, "lock")
+        written = json.loads(file.read_text()) | {"pid": gone.pid}
+        file.write_text(json.dumps(written | changed))
+        assert not break_dead(path)
+        file.write_text(json.dumps(written))
+        assert break_dead(path) and not file.exists()
+
+
+@pytest.mark.parametrize(
+    "changed", [{"started": 1e300}, {"started": math.nan}, {"pid": 2**70}, {"after_boot": -math.inf}]
+)
+def test_a_lock_that_tells_nonsense_hides_no_session(tmp_path: Path, changed: dict[str, float]) -> None:
+    path = put(tmp_path, "demo")
+    put(tmp_path, "other")
+    with Lock(path, "training"):
+        file = companion(path, "lock")
+        file.write_text(json.dumps(json.loads(file.read_text()) | changed))
+        assert [found.name for found in list_sessions(tmp_path)] == ["demo", "other"]
+        assert holder(path) is None and not break_dead(path)
+
+
+def test_a_rename_by_case_replaces_no_other_session(tmp_path: Path) -> None:
+    """Both may be there, where files were copied in from outside."""
+    put(tmp_path, "demo")
+    other = tmp_path / "Demo.safetensors"
+    other.write_bytes((tmp_path / "demo.safetensors").read_bytes())
+    before = sorted(os.listdir(tmp_path))
+    with pytest.raises(SessionError, match="there is a session demo already"):
+        rename(tmp_path, "Demo", "demo")
+    assert sorted(name for name in os.listdir(tmp_path) if not name.endswith(".lock")) == before
 
 
 def test_a_lock_is_released_and_follows(tmp_path: Path) -> None:

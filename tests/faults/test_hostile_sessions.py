@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from rnn_tui.session import (
+    Lock,
     SessionError,
     check_name,
     last_session,
@@ -24,6 +25,7 @@ from rnn_tui.session import (
     save,
     state_folder,
 )
+from rnn_tui.session import live as live
 from tests.command import REPOSITORY, Command, command, trained  # noqa: F401
 from tests.faults.forging import forge, parts_of, with_json
 from tests.faults.power import Disk, crashes, step_on
@@ -191,6 +193,24 @@ def test_companions_of_a_stranger(trained: Command, tmp_path: Path, monkeypatch:
             assert trained("eval", "demo").code == 0
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
     assert secret.read_text() == "secret"
+
+
+@pytest.mark.parametrize("name", [".demo.lock", ".demo.live", ".demo.take"])
+def test_a_companion_that_is_a_session_by_another_name_too_is_not_written(
+    trained: Command, tmp_path: Path, name: str  # noqa: F811
+) -> None:  # fmt: skip
+    """An archive can hold a file under two names; companions are written in place."""
+    for copied in ("demo", "mine"):
+        shutil.copy(trained.sessions / "demo.safetensors", tmp_path / f"{copied}.safetensors")
+    mine = (tmp_path / "mine.safetensors").read_bytes()
+    os.link(tmp_path / "mine.safetensors", tmp_path / name)
+    path = tmp_path / "demo.safetensors"
+    with Lock(path, "training"):
+        for _ in range(2):
+            live.write_live(path, live.now_live(phase="training"))
+            live.write_request(path, live.request("look"))
+        assert live.read_live(path) is not None and live.read_request(path) is not None
+    assert (tmp_path / "mine.safetensors").read_bytes() == mine
 
 
 def test_a_list_of_recent_folders_of_a_stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
