@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import math
 import os
@@ -37,6 +39,7 @@ from rnn_tui.session import (
     list_gallery,
     list_sessions,
     load,
+    lock,
     places,
     prepare_folder,
     recent_folders,
@@ -237,6 +240,25 @@ def test_a_rename_by_case_replaces_no_other_session(tmp_path: Path) -> None:
     with pytest.raises(SessionError, match="there is a session demo already"):
         rename(tmp_path, "Demo", "demo")
     assert sorted(name for name in os.listdir(tmp_path) if not name.endswith(".lock")) == before
+
+
+def test_where_a_file_system_has_no_locks_a_marker_holds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*args: Any, **more: Any) -> Any:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(lock, "lock_descriptor", none)
+    monkeypatch.setattr(fcntl, "flock", none)
+    path = put(tmp_path, "demo")
+    with Lock(path, "training") as held:
+        assert held.held and held.descriptor is None
+        found = holder(path)
+        assert found is not None and found.pid == os.getpid()
+        with pytest.raises(SessionError, match="in use by process"):
+            Lock(path).acquire(timeout=0)
+        assert not break_dead(path)
+        held.acquire()
+    assert holder(path) is None and not companion(path, "holder").exists()
+    Lock(path).acquire(timeout=0).release()
 
 
 def test_a_lock_is_released_and_follows(tmp_path: Path) -> None:

@@ -69,11 +69,15 @@ def start(path: Path, lock: session.Lock, length: tuple[str, ...]) -> Handed:
         lock.release()
     else:
         environment[INHERITED] = str(descriptor)
-    process = subprocess.Popen(
-        command, env=environment, start_new_session=True, close_fds=True,
-        pass_fds=() if descriptor is None else (descriptor,),
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    try:
+        process = subprocess.Popen(
+            command, env=environment, start_new_session=True, close_fds=True,
+            pass_fds=() if descriptor is None else (descriptor,),
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+    except OSError:
+        lock.acquire()
+        raise
     lock.handed_on(process.pid)
     log.info("handed %s on to process %d", session.name_of(path), process.pid)
     return Handed(session.name_of(path), path, process)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import os
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +18,7 @@ from rnn_tui import session
 from rnn_tui.config import Config, put
 from rnn_tui.lab import Lab, LabError, following, opening
 from rnn_tui.lab.asking import Asked
-from rnn_tui.session import live
+from rnn_tui.session import live, lock
 from rnn_tui.training.run import Run
 from rnn_tui.views import Phase
 from tests.lab.test_following import config, labs, training, until  # noqa: F401
@@ -114,6 +118,33 @@ def test_why_it_stopped_is_that_sessions_and_no_longer_true_once_it_goes_on(labs
     lab.create(long, "other", train=True)
     until(lambda: lab.status.session == "other" and lab.status.saved_step > 0)
     assert kept(lab, "other").progress["stopped"] == ""
+
+
+@pytest.mark.parametrize("locks", [True, False])
+def test_a_process_that_can_not_be_started_leaves_the_session_here(
+    labs: New, long: Config, monkeypatch: pytest.MonkeyPatch, locks: bool  # noqa: F811
+) -> None:  # fmt: skip
+    """Also on a file system without locks, where a marker must be given up for the other one."""
+
+    def none(*args: Any, **more: Any) -> Any:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    if not locks:
+        monkeypatch.setattr(lock, "lock_descriptor", none)
+        monkeypatch.setattr(fcntl, "flock", none)
+    lab = labs()
+    training(lab, long)
+    with monkeypatch.context() as patch:
+        patch.setattr(subprocess, "Popen", none)
+        with pytest.raises(LabError, match="no process could be started"):
+            lab.hand_on()
+    found, path = session.holder(session.path_of(lab.folder, "demo")), session.path_of(lab.folder, "demo")
+    assert found is not None and found.pid == os.getpid()
+    with pytest.raises(session.SessionError, match="in use by process"):
+        session.Lock(path).acquire(timeout=0)
+    before = lab.status.step
+    until(lambda: lab.status.step > before)
+    assert lab.status.phase is Phase.TRAINING
 
 
 # Taking over

@@ -122,6 +122,15 @@ def main() -> int:
     def resize(width: int, height: int) -> None:
         fcntl.ioctl(other.terminal.slave, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
 
+    def draw_all() -> None:
+        """What was drained is not known here: have all of the screen drawn again, at its size."""
+        for width in (columns + 1, columns):
+            terminal.screen.reset()
+            resize(width, rows)
+            last = time.monotonic() + 1.0
+            while time.monotonic() < last:
+                terminal.read()
+
     def storm() -> None:
         resize(draw.randint(1, 250), draw.randint(1, 80))
         time.sleep(0.001)
@@ -137,6 +146,7 @@ def main() -> int:
                 with Drained(terminal):
                     calm, _ = ratio(fast, other, options.seconds, lambda: time.sleep(0.1))
                 tell("both read fast: the one rate by the other", calm)
+                draw_all()
 
                 terminal.line = SLOW
                 reactions: list[float] = []
@@ -166,11 +176,9 @@ def main() -> int:
 
                 with Drained(terminal):
                     found, _ = ratio(fast, other, options.seconds, storm)
-                    resize(columns, rows)
-                    time.sleep(0.02)
                 tell("1,000 sizes a second: rate by the fast one's", found / calm, low=0.5)
-                terminal.screen.reset()
-                tell("afterwards: right after so many seconds", terminal.reaction("1", "[1 Build]"), high=1.0)
+                draw_all()
+                tell("afterwards: right after so many seconds", terminal.reaction("6", "[6 Sessions]"), high=1.0)
 
                 for _ in range(20):
                     press()
