@@ -27,7 +27,6 @@ from textual.geometry import Size
 TYPED_AT_ONCE, PASTED_AT_ONCE = 256, 65_536
 LOOK_EVERY, WAIT = 0.1, 0.002
 RESIZE_EVERY = 0.2
-RESIZE_REST = 3.0
 MOST_WAITING = 64
 """Messages that wait for the app, above which no more keys are read: they wait in the terminal then."""
 PASTED_AT_MOST = 1_000_000
@@ -109,7 +108,7 @@ class LabDriver(LinuxDriver):
     """Whether the terminal was left, to be stopped."""
     _size_is_told = False
     """Whether the terminal's size will be asked for soon."""
-    _size_told_from = 0.0
+    _sized_at = 0.0
 
     @property
     def encoding(self) -> str:
@@ -140,22 +139,14 @@ class LabDriver(LinuxDriver):
         # Laying the screen out anew for each of many sizes a second would leave the training little time.
         if not self._in_band_window_resize and not self._size_is_told:
             self._size_is_told = True
-            wait = max(0.0, self._size_told_from - time.monotonic())
+            wait = max(0.0, self._sized_at + RESIZE_EVERY - time.monotonic())
             self._loop.call_soon_threadsafe(self._loop.call_later, wait, self._tell_size)
 
     def _tell_size(self) -> None:
         self._size_is_told = False
-        began = time.monotonic()
-        self._size_told_from = began + RESIZE_EVERY
+        self._sized_at = time.monotonic()
         size = Size(*self._get_terminal_size())
         self._app.post_message(Resize(size, size))
-        self._app.call_after_refresh(self._drawn, began)
-
-    def _drawn(self, began: float) -> None:
-        """It is drawn at its new size: a layout that took long is left for as much longer as it stands."""
-        now = time.monotonic()
-        rest = min(RESIZE_REST * (now - began), RESIZE_EVERY * RESIZE_REST)
-        self._size_told_from = max(self._size_told_from, now + rest)
 
     # Being stopped, and going on
 
