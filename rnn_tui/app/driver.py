@@ -26,7 +26,8 @@ from textual.geometry import Size
 
 TYPED_AT_ONCE, PASTED_AT_ONCE = 256, 65_536
 LOOK_EVERY, WAIT = 0.1, 0.002
-RESIZE_EVERY = 0.2
+RESIZE_EVERY, RESIZE_AT_MOST_EVERY = 0.2, 0.6
+"""Seconds from one size to the next, and where they do not end: a layout takes a seventh of one."""
 MOST_WAITING = 64
 """Messages that wait for the app, above which no more keys are read: they wait in the terminal then."""
 PASTED_AT_MOST = 1_000_000
@@ -109,6 +110,7 @@ class LabDriver(LinuxDriver):
     _size_is_told = False
     """Whether the terminal's size will be asked for soon."""
     _sized_at = 0.0
+    _rest = RESIZE_EVERY
 
     @property
     def encoding(self) -> str:
@@ -139,7 +141,9 @@ class LabDriver(LinuxDriver):
         # Laying the screen out anew for each of many sizes a second would leave the training little time.
         if not self._in_band_window_resize and not self._size_is_told:
             self._size_is_told = True
-            wait = max(0.0, self._sized_at + RESIZE_EVERY - time.monotonic())
+            since = time.monotonic() - self._sized_at
+            self._rest = min(2 * self._rest, RESIZE_AT_MOST_EVERY) if since < self._rest else RESIZE_EVERY
+            wait = max(0.0, self._rest - since)
             self._loop.call_soon_threadsafe(self._loop.call_later, wait, self._tell_size)
 
     def _tell_size(self) -> None:
