@@ -111,6 +111,7 @@ class LabDriver(LinuxDriver):
     """Whether the terminal's size will be asked for soon."""
     _sized_at = 0.0
     _rest = RESIZE_EVERY
+    """Seconds that the size told last stands at least."""
 
     @property
     def encoding(self) -> str:

@@ -33,6 +33,7 @@ def load_engine() -> None:
     if not gc.get_freeze_count():
         # Torch's hundreds of thousands of objects stay. Walked again and again while they come they cost a fifth of
         # the time, and each collection that walks them later stalls the screen.
+        enabled = gc.isenabled()
         gc.disable()
         try:
             import torch._dynamo  # What torch.optim would import with the first optimizer.
@@ -42,7 +43,8 @@ def load_engine() -> None:
             assert rnn_tui.training.run
             gc.freeze()
         finally:
-            gc.enable()
+            if enabled:
+                gc.enable()
     import torch
 
     # Values that fade to denormals slow a fused LSTM twentyfold; the setting counts per thread.
